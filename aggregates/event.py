@@ -1,0 +1,186 @@
+"""The few words every aggregate is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from functools import cache
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
+from uuid import UUID
+
+import msgspec
+
+from aggregates.actor import ActorKind, Delegation, Role
+from aggregates.text import Code, Text
+from aggregates.value import Value
+
+
+class Event(Value):
+    """A fact that happened: frozen, and stored under its class name and schema for ever.
+
+    A change of the stored form raises `schema` and adds a static method `upcast_v1_v2(stored: dict) -> dict`.
+    """
+
+    schema: ClassVar[int] = 1
+    known: ClassVar[dict[str, type[Event]]] = {}
+
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        if cls.__name__ in Event.known:
+            raise TypeError(f"two events are called {cls.__name__}")
+        Event.known[cls.__name__] = cls
+
+
+class LegacyRecordImported(Event):
+    """What a source recorded and no event of ours says: all its fields, on the stream of its case."""
+
+    label: Text
+    fields: Mapping[str, Text]
+
+
+class CommandRefused(Event):
+    """Somebody tried what the regulation forbids. Lies on one stream for each person and day."""
+
+    person: Code
+    day: date
+    command: Code
+    subject: Code
+    sentence: Text
+    values: Mapping[str, Text]
+    uncounted: int = 0
+
+
+class Origin(Value):
+    """Where an imported record comes from: a source row of a file, and which event of that row it became."""
+
+    source: str
+    file: str
+    case: str
+    index: int
+    part: int = 0
+    line: int | None = None
+
+
+class Envelope(Value, omit_defaults=True):
+    """What is known about an event beside itself; stored with it as `meta`."""
+
+    kind: ActorKind = ActorKind.EMPLOYEE
+    roles: tuple[Role, ...] = ()
+    delegation: Delegation | None = None
+    on_behalf_of: str | None = None
+    command: str | None = None
+    clause: str | None = None
+    reason: Text | None = None
+    correlation: UUID | None = None
+    causation: UUID | None = None
+    body_hash: str | None = None
+    parameters: Mapping[str, int] = {}
+    facts: Mapping[str, int] = {}
+    origin: Origin | None = None
+
+
+E = TypeVar("E", bound=Event, covariant=True)
+
+_open = msgspec.json.Decoder(Envelope).decode
+
+
+class Recorded(Value, Generic[E], kw_only=False):
+    """An event and its place in history. Its envelope is opened only where somebody asks."""
+
+    position: int
+    stream_id: str
+    version: int
+    recorded_at: datetime
+    effective_at: datetime
+    actor_id: str
+    event_id: UUID
+    command_id: UUID
+    meta: bytes
+    event: E
+
+    @property
+    def envelope(self) -> Envelope:
+        """Roles, reason, causes and origin."""
+        return _open(self.meta)
+
+    @property
+    def person(self) -> str:
+        """Who did it: the actor, or the person of the source where a record was imported."""
+        return self.envelope.on_behalf_of or self.actor_id
+
+
+class Aggregate(Protocol):
+    """Anything that starts blank and learns from events."""
+
+    def evolve(self, event: Any, /) -> Self: ...
+
+
+S = TypeVar("S", bound=Aggregate)
+P = ParamSpec("P")
+R = TypeVar("R")
+Decision: TypeAlias = "Event | Iterable[Event] | None"
+
+
+class Declaration(Value):
+    """What a command says of itself: who may give it, for which clause, and what it does to its stream."""
+
+    by: frozenset[Role]
+    clause: str
+    opens: bool = False
+    corrects: bool = False
+
+
+def command(
+    *, by: Iterable[Role], clause: str, opens: bool = False, corrects: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Say who may give this command, which clause of the regulation asks for it, and whether it begins a stream.
+
+    From the signature below it come the HTTP route, its schema, the permission check and the command line. The caller
+    sends every argument but three kinds: `by` (who asks), `at` (when it is true) and facts (what others know). One
+    that `corrects` may speak of a time before the last event of its stream.
+    """
+
+    def mark(method: Callable[P, R]) -> Callable[P, R]:
+        method.__dict__["command"] = Declaration(by=frozenset(by), clause=clause, opens=opens, corrects=corrects)
+        return method
+
+    return mark
+
+
+@cache
+def events_of(kind: type[Aggregate]) -> frozenset[type[Event]]:
+    """The events an aggregate learns from, read off the signature of its `evolve`."""
+    annotation = get_type_hints(kind.evolve)["event"]
+    return frozenset(get_args(annotation) or (annotation,))
+
+
+def recall(kind: type[S], history: Iterable[Event]) -> S:
+    """What an aggregate knows after all that happened to it; of events that are not its own it knows nothing."""
+    state, own = kind(), events_of(kind)
+    for event in history:
+        if type(event) in own:
+            state = state.evolve(event)
+    return state
+
+
+def decide(state: S, method: Callable[Concatenate[S, P], Decision], *args: P.args, **kwargs: P.kwargs) -> list[Event]:
+    """Ask the aggregate; its answer is no event, one, or several."""
+    match method(state, *args, **kwargs):
+        case None:
+            return []
+        case Event() as event:
+            return [event]
+        case events:
+            return list(events)

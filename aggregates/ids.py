@@ -1,0 +1,44 @@
+"""Whose id is it? The type checker refuses to put a complaint on a customer's desk, and every id tags its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NewType, get_args
+
+ComplaintId = NewType("ComplaintId", str)
+CustomerId = NewType("CustomerId", str)
+DepartmentId = NewType("DepartmentId", str)
+EmployeeId = NewType("EmployeeId", str)
+ParameterId = NewType("ParameterId", str)
+RefusalsId = NewType("RefusalsId", str)
+
+KIND_OF_STREAM: Mapping[Any, str] = {
+    ComplaintId: "complaint",
+    CustomerId: "customer",
+    DepartmentId: "department",
+    EmployeeId: "employee",
+    ParameterId: "parameter",
+    RefusalsId: "refusals",
+}
+
+NATURAL: Mapping[Any, str] = {
+    DepartmentId: "department",
+    ParameterId: "parameter-{number}",
+    RefusalsId: "refusals-{person}-{day}",
+}
+"""Ids that say themselves what they are of, filled in from the arguments of the command that opens the stream."""
+
+THE_DEPARTMENT = DepartmentId("department")
+
+
+def kind_of(stream_id: str) -> str:
+    """The kind of a stream, which every id begins with."""
+    return stream_id.partition("-")[0]
+
+
+def id_types_in(annotation: Any) -> Iterator[Any]:
+    """The id types an annotation mentions: of `EmployeeId`, `EmployeeId | None`, `tuple[EmployeeId, ...]`."""
+    if annotation in KIND_OF_STREAM:
+        yield annotation
+    for part in get_args(annotation):
+        yield from id_types_in(part)

@@ -1,0 +1,1 @@
+"""People: regulation 4."""

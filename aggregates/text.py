@@ -1,0 +1,27 @@
+"""What a piece of text may reveal, and whose secret it is. An event has no bare `str`."""
+
+from typing import NewType
+
+from msgspec import Meta
+
+Code = NewType("Code", str)
+"""Names nobody: a category, a channel, a number of ours."""
+
+Text = NewType("Text", str)
+"""Free text: may name anybody. Arrives sealed under the key of its stream; rules never look inside."""
+
+Personal = NewType("Personal", str)
+"""Belongs to one person: `name: Annotated[Personal, personal("employee_id")]`. Sealed under that person's key."""
+
+ContentHash = NewType("ContentHash", str)
+"""`sha256:…` of the bytes of a document."""
+
+
+def personal(field: str) -> Meta:
+    """Whose it is: the person whose id stands in `field`; `self` is the person whose stream this is."""
+    return Meta(extra={"belongs to": field})
+
+
+def unique(scope: str) -> Meta:
+    """Only one stream may ever carry this value: `code: Annotated[Code, unique("credit-code")]`."""
+    return Meta(extra={"unique in": scope})

@@ -1,0 +1,1 @@
+"""The machinery: it is given lists of what exists, and knows no business."""

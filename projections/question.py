@@ -1,0 +1,83 @@
+"""Questions: queries over rows that are published as routes and commands by their signature alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, LiteralString, ParamSpec, TypeVar
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from aggregates.actor import Role
+from aggregates.value import Value
+from projections.row import View
+
+V = TypeVar("V", bound=Value)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Page(Value):
+    """How much of a list is wanted: `limit` rows behind the one whose `order` columns have these values."""
+
+    order: tuple[str, ...]
+    limit: int
+    after: tuple[str, ...] | None = None
+
+
+class Database:
+    """One read model as of one position: where a question is asked, and how much of its answer is wanted."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], page: Page | None = None) -> None:
+        self.connection, self.page = connection, page
+
+
+class Question(Value):
+    """What a published query says of itself."""
+
+    path: str
+    readers: frozenset[Role]
+    order: tuple[str, ...] = ()
+    view: View[Any] | None = None
+
+
+def question(
+    *, path: str, readers: Iterable[Role], order: tuple[str, ...] = (), one_of: View[Any] | None = None
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Publish a query: its route and CLI command come from its signature; only these roles may ask.
+
+    Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
+    columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
+    view; in the past it is folded on the fly.
+    """
+
+    def mark(ask: Callable[P, T]) -> Callable[P, T]:
+        ask.__dict__["question"] = Question(path=path, readers=frozenset(readers), order=order, view=one_of)
+        return ask
+
+    return mark
+
+
+async def select(db: Database, kind: type[V], query: LiteralString, *parameters: object) -> list[V]:
+    """Run a query; every line of the answer comes back as one `kind`, each field as its type.
+
+    Where the question is paged, the kernel puts the page around the query; then its own ORDER BY does not matter.
+    """
+    statement: sql.SQL | sql.Composed = sql.SQL(query)
+    if db.page is not None and db.page.order:
+        statement, parameters = _paged(sql.SQL(query), parameters, db.page)
+    async with db.connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement, parameters)
+        return msgspec.convert(await cursor.fetchall(), list[kind])  # type: ignore[valid-type]  # kind is a value here
+
+
+def _paged(query: sql.SQL, parameters: tuple[object, ...], page: Page) -> tuple[sql.Composed, tuple[object, ...]]:
+    columns = sql.SQL(", ").join(map(sql.Identifier, page.order))
+    behind: sql.SQL | sql.Composed = sql.SQL("")
+    if page.after is not None:
+        marks = sql.SQL(", ").join([sql.Placeholder()] * len(page.after))
+        behind = sql.SQL(" WHERE ({}) > ({})").format(columns, marks)
+    whole = sql.SQL("SELECT * FROM ({}) q{} ORDER BY {} LIMIT {}").format(query, behind, columns, sql.Placeholder())
+    return whole, (*parameters, *(page.after or ()), page.limit + 1)

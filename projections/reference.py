@@ -1,0 +1,186 @@
+"""Reference data: who holds which office when, which values the parameters have; small, held whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from aggregates.actor import Actor, Delegation, Role
+from aggregates.event import Event, Recorded
+from aggregates.facts import Post, Quantity, Setting
+from aggregates.ids import EmployeeId
+from aggregates.organisation.department import (
+    ActingEnded,
+    ActingStarted,
+    BusinessAreaAssigned,
+    BusinessAreaWithdrawn,
+    DelegationGranted,
+    DelegationRevoked,
+    RoleAssigned,
+    RoleEnded,
+)
+from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
+from aggregates.text import Code
+from aggregates.value import Value
+
+APPOINTMENTS: frozenset[type[Event]] = frozenset(
+    {
+        ActingEnded,
+        ActingStarted,
+        BusinessAreaAssigned,
+        BusinessAreaWithdrawn,
+        DelegationGranted,
+        DelegationRevoked,
+        RoleAssigned,
+        RoleEnded,
+    }
+)
+"""What changes the offices of the employees whose ids these events carry."""
+
+PARAMETERS: frozenset[type[Event]] = frozenset({PolicyParameterDefined, PolicyParameterChanged})
+
+
+class Term(Value):
+    """A time from an instant on, up to but without another, or without end."""
+
+    since: datetime
+    until: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+    def ended(self, at: datetime) -> Term:
+        return self if self.until is not None and self.until <= at else replace(self, until=at)
+
+
+class Office(Value):
+    """What somebody holds for a term: a role in a unit, a business area, or both."""
+
+    term: Term
+    role: Role | None = None
+    area: Code | None = None
+    acting: bool = False
+
+
+class Lent(Value):
+    """Powers that somebody lends to somebody else for a term."""
+
+    number: Code
+    grantor_id: EmployeeId
+    delegate_id: EmployeeId
+    powers: frozenset[Role]
+    areas: frozenset[Code]
+    term: Term
+
+
+class Version(Value):
+    """The values of a parameter from an instant on, and the position of the event that says so."""
+
+    values: Mapping[Code, Quantity]
+    valid_from: datetime
+    position: int
+
+
+class Reference(Value):
+    """Offices, delegations and parameters as they stand after the event at `position`."""
+
+    position: int = 0
+    offices: Mapping[EmployeeId, tuple[Office, ...]] = {}
+    lent: Mapping[Code, Lent] = {}
+    versions: Mapping[Code, tuple[Version, ...]] = {}
+
+    def after(self, record: Recorded[Any]) -> Reference:
+        """The reference data once this has happened too; events of no concern change nothing but the position."""
+        return replace(self._learned(record.event, record.position), position=record.position)
+
+    def _learned(self, event: Event, position: int) -> Reference:
+        match event:
+            case RoleAssigned(employee_id=who, role=role, unit=unit, valid_from=since, valid_until=until):
+                return self._with_office(who, Office(term=Term(since=since, until=until), role=role, area=unit))
+            case BusinessAreaAssigned(employee_id=who, area=area, valid_from=since, valid_until=until):
+                return self._with_office(who, Office(term=Term(since=since, until=until), area=area))
+            case ActingStarted(employee_id=who, valid_from=since, valid_until=until):
+                term = Term(since=since, until=until)
+                return self._with_office(who, Office(term=term, role=Role.MANAGER, acting=True))
+            case RoleEnded(employee_id=who, role=role, unit=unit, ended_at=at):
+                return self._ended(who, at, lambda o: not o.acting and (o.role, o.area) == (role, unit))
+            case BusinessAreaWithdrawn(employee_id=who, area=area, ended_at=at):
+                return self._ended(who, at, lambda o: o.role is None and o.area == area)
+            case ActingEnded(employee_id=who, ended_at=at):
+                return self._ended(who, at, lambda o: o.acting)
+            case DelegationGranted() as granted:
+                lent = Lent(
+                    number=granted.number,
+                    grantor_id=granted.grantor_id,
+                    delegate_id=granted.delegate_id,
+                    powers=frozenset(granted.powers),
+                    areas=frozenset(granted.areas),
+                    term=Term(since=granted.valid_from, until=granted.valid_until),
+                )
+                return replace(self, lent={**self.lent, lent.number: lent})
+            case DelegationRevoked(number=number, ended_at=at):
+                if (old := self.lent.get(number)) is None:
+                    return self
+                return replace(self, lent={**self.lent, number: replace(old, term=old.term.ended(at))})
+            case PolicyParameterDefined() | PolicyParameterChanged() as set_:
+                version = Version(values=set_.values, valid_from=set_.valid_from, position=position)
+                known = (*self.versions.get(set_.number, ()), version)
+                return replace(self, versions={**self.versions, set_.number: known})
+            case _:
+                return self
+
+    def post(self, employee_id: EmployeeId, at: datetime) -> Post:
+        """What somebody holds in their own right; empty for whoever holds nothing."""
+        held = [o for o in self.offices.get(employee_id, ()) if o.term.holds(at)]
+        roles = frozenset(o.role for o in held if o.role is not None)
+        areas = frozenset(o.area for o in held if o.area is not None)
+        return Post(employee_id=employee_id, roles=roles | {Role.EMPLOYEE} if held else roles, areas=areas)
+
+    def actor(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Actor:
+        """Who asks: with the roles held at all of these times; lent ones only where their own do not suffice."""
+        own = self._all_along(employee_id, times)
+        if wanted.isdisjoint(own.roles):
+            for lent in self._lent_to(employee_id, times):
+                grantor = self._all_along(lent.grantor_id, times)
+                if powers := lent.powers & grantor.roles & wanted:
+                    return Actor(
+                        id=employee_id,
+                        roles=own.roles | powers,
+                        areas=own.areas | (lent.areas & grantor.areas),
+                        delegation=Delegation(number=lent.number, grantor_id=lent.grantor_id),
+                    )
+        return Actor(id=employee_id, roles=own.roles, areas=own.areas)
+
+    def setting(self, number: str, at: datetime) -> Setting:
+        """The values in force; before the first version, that version. KeyError if there is no such parameter."""
+        return Setting(number=Code(number), values=self.version(number, at).values)
+
+    def version(self, number: str, at: datetime) -> Version:
+        """The version in force: of those already valid the one that began last, of equals the one known last."""
+        versions = self.versions[Code(number)]
+        valid = [v for v in versions if v.valid_from <= at]
+        return max(valid, key=lambda v: (v.valid_from, v.position)) if valid else versions[0]
+
+    def _all_along(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Post:
+        first, *rest = [self.post(employee_id, at) for at in times]
+        for post in rest:
+            first = replace(first, roles=first.roles & post.roles, areas=first.areas & post.areas)
+        return first
+
+    def _lent_to(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Iterator[Lent]:
+        for lent in self.lent.values():
+            if lent.delegate_id == employee_id and all(lent.term.holds(at) for at in times):
+                yield lent
+
+    def _with_office(self, who: EmployeeId, office: Office) -> Reference:
+        return replace(self, offices={**self.offices, who: (*self.offices.get(who, ()), office)})
+
+    def _ended(self, who: EmployeeId, at: datetime, which: Callable[[Office], bool]) -> Reference:
+        held = tuple(replace(o, term=o.term.ended(at)) if which(o) else o for o in self.offices.get(who, ()))
+        return replace(self, offices={**self.offices, who: held})
+
+
+REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS

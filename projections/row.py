@@ -1,0 +1,124 @@
+"""What every read model is made of: rows, and views that fold what happened into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args, get_type_hints
+
+from aggregates.event import Event, Recorded
+from aggregates.ids import KIND_OF_STREAM
+from aggregates.value import Value
+from projections.reference import Reference
+
+
+class Row(Value):
+    """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more."""
+
+    key: ClassVar[tuple[str, ...]] = ()
+
+
+def key_fields(row: type[Row]) -> tuple[str, ...]:
+    """The fields that tell the rows of a type apart."""
+    return row.key or row.__struct_fields__[:1]
+
+
+R = TypeVar("R", bound=Row)
+KeyValue: TypeAlias = str | tuple[str, ...]
+KeyOf: TypeAlias = Callable[[Recorded[Any]], KeyValue]
+Step: TypeAlias = Callable[..., R | None]
+"""`(record) -> row` begins a row, `(row, record) -> row` changes one, `(row | None, record) -> row` does either.
+A changing step may return None: then the row ends. A step may ask for `reference: Reference` as well."""
+
+
+class Key(Value):
+    """Which row an event touches. `kind`: each row is made by one stream of this kind, and by no other."""
+
+    kind: str | None
+    of_event: Callable[[type[Event]], KeyOf]
+
+
+def its_stream(kind: Any) -> Key:
+    """The row of the stream itself, for streams of one kind: `key=its_stream(ComplaintId)`."""
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: record.stream_id)
+
+
+def its_stream_and_person(kind: Any) -> Key:
+    """A row for each stream of one kind and each person who did something on it."""
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (record.stream_id, record.person))
+
+
+def the(field: str, *, or_its_stream: bool = False) -> Key:
+    """The row of the id in that field; where asked for, the stream's own row if the event has no such field."""
+
+    def of_event(event: type[Event]) -> KeyOf:
+        if field in event.__struct_fields__:
+            return lambda record: str(getattr(record.event, field))
+        if or_its_stream:
+            return lambda record: record.stream_id
+        raise TypeError(f"{event.__name__} has no {field}: its view would lose it")
+
+    return Key(kind=None, of_event=of_event)
+
+
+class Fold(Value, Generic[R]):
+    """One step and what it asks for."""
+
+    step: Step[R]
+    begins: bool
+    changes: bool
+    refers: bool
+
+    def __call__(self, row: R | None, record: Recorded[Any], reference: Reference | None = None) -> R | None:
+        if row is None and not self.begins:
+            raise Unfounded(f"{type(record.event).__name__} on {record.stream_id} changes a row that does not exist")
+        asked = (reference,) if self.refers else ()
+        return self.step(row, record, *asked) if self.changes else self.step(record, *asked)
+
+
+class Unfounded(Exception):
+    """An event came that a view cannot take."""
+
+
+class View(Generic[R]):
+    """Rows of one type, folded by one small step for each event that matters to them.
+
+    The annotation of a step's `record` names its event, or several: `Recorded[A | B]`. The engine shows a view no other
+    events, decodes none that no view takes, and reads guards of facts from here.
+    """
+
+    def __init__(self, row: type[R], *steps: Step[R], key: Key) -> None:
+        self.row, self.key = row, key
+        self.folds: dict[type[Event], Fold[R]] = {}
+        self.keys: dict[type[Event], KeyOf] = {}
+        for step in steps:
+            hints = get_type_hints(step)
+            (annotation,) = get_args(hints["record"])
+            row_type = hints.get("row")
+            fold = Fold(
+                step=step,
+                begins=row_type is None or type(None) in get_args(row_type),
+                changes=row_type is not None,
+                refers="reference" in hints,
+            )
+            for event in get_args(annotation) or (annotation,):
+                if event in self.folds:
+                    raise TypeError(f"two steps of {row.__name__} take {event.__name__}")
+                self.folds[event], self.keys[event] = fold, key.of_event(event)
+
+    @property
+    def events(self) -> Iterable[type[Event]]:
+        """The events that may change a row."""
+        return self.folds.keys()
+
+    def fold(self, history: Iterable[Recorded[Any]], reference: Reference | None = None) -> R | None:
+        """The row after all that happened to one key; what a rebuild does, without a database."""
+        row: R | None = None
+        for record in history:
+            fold = self.folds.get(type(record.event))
+            if fold is not None:
+                row = fold(row, record, reference)
+        return row
+
+
+Views: TypeAlias = Iterable[View[Any]]
+Steps: TypeAlias = Mapping[type[Event], Fold[Any]]

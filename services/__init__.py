@@ -1,0 +1,1 @@
+"""Who is asking: HTTP, command line, importers; and the one list of all that exists."""
