@@ -1,0 +1,359 @@
+"""The log: group commit of guarded appends, all of a moment in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from infra.append import (
+    Append,
+    Appended,
+    FactsMoved,
+    FactsTooOld,
+    KeyReused,
+    Taken,
+    Unavailable,
+    VersionConflict,
+)
+from infra.guard_memory import SEPARATOR, GuardMemory, News
+
+log = structlog.get_logger()
+
+
+class _Waiting(NamedTuple):
+    append: Append
+    answer: asyncio.Future[Appended]
+
+
+class _Reply(NamedTuple):
+    """What yewu.append answers, in the order of its OUT parameters."""
+
+    base: int
+    recorded: datetime
+    stale: list[int] | None
+    stale_version: list[int] | None
+    far: list[int] | None
+    moved: list[int] | None
+    moved_at: list[int] | None
+    moved_type: list[str] | None
+    moved_tag: list[str] | None
+    repeated: list[int] | None
+    repeated_hash: list[str] | None
+    repeated_first: list[int] | None
+    repeated_last: list[int] | None
+    taken: list[int] | None
+    taken_scope: list[str] | None
+    taken_by: list[str] | None
+    seen_type: list[str] | None
+    seen_tags: list[str] | None
+
+
+class _Batch:
+    """Appends that may go together: none of them could refuse another, so each can be judged by what is in the log."""
+
+    def __init__(self, max_events: int) -> None:
+        self.waiting: list[_Waiting] = []
+        self._room = max_events
+        self._streams: set[str] = set()
+        self._keys: set[UUID] = set()
+        self._held: set[tuple[str, str]] = set()
+        self._news: set[tuple[str, str]] = set()
+
+    def takes(self, append: Append) -> bool:
+        return (
+            self._room > 0
+            and (append.only_at is None or not self.waiting)
+            and append.command_id not in self._keys
+            and not any(change.stream_id in self._streams for change in append.changes)
+            and not any((type_, tag) in self._news for g in append.guards for type_ in g.types for tag in g.tags)
+            and not any(held in self._held for c in append.changes for e in c.entries for held in e.stored.held)
+        )
+
+    def add(self, waiting: _Waiting) -> None:
+        append = waiting.append
+        self.waiting.append(waiting)
+        self._keys.add(append.command_id)
+        for change in append.changes:
+            self._streams.add(change.stream_id)
+            self._room -= len(change.entries)
+            for entry in change.entries:
+                self._held.update(entry.stored.held)
+                self._news.update((entry.stored.type, tag) for tag in entry.stored.tags)
+        if append.only_at is not None:
+            self._room = 0
+
+
+_APPENDS = ("uuid[]", "text[]")
+_CHANGES = ("int[]", "text[]", "bigint[]")
+_EVENTS = (
+    "int[]",
+    "uuid[]",
+    "text[]",
+    "int[]",
+    "text[]",
+    "int[]",
+    "text[]",
+    "int[]",
+    "timestamptz[]",
+    "bytea[]",
+    "bytea[]",
+    "text[]",
+)
+_GUARDS = ("int[]", "bigint[]", "text[]", "text[]")
+_HELD = ("int[]", "text[]", "text[]", "text[]")
+_LIMITS = ("bigint", "bigint", "bigint")
+_CASTS = ", ".join(f"%b::{cast}" for cast in (*_APPENDS, *_CHANGES, *_EVENTS, *_GUARDS, *_HELD, *_LIMITS))
+APPEND = f"SELECT * FROM yewu.append({_CASTS})".encode()
+
+
+class Writer:
+    """One for each process: appends that arrive while one commit is in flight go together in the next.
+
+    `max_tail`: how many events back facts can be checked in the database. `wrote` is called after each commit with the
+    last position and the types that were written, by us or, as far as is seen, by others.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        max_events: int = 1000,
+        max_tail: int = 10_000,
+        memory: int = 10_000,
+        patience: float = 10.0,
+        wrote: Callable[[int, Iterable[str]], None] = lambda _position, _types: None,
+    ) -> None:
+        self.conninfo, self.max_events, self.max_tail, self.patience = conninfo, max_events, max_tail, patience
+        self.memory, self.wrote = GuardMemory(memory), wrote
+        self.batches = self.events = 0
+        self._queue: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._closing = False
+
+    async def start(self) -> None:
+        """Connect, remember the end of the log, and begin to write."""
+        await self._connect()
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def stop(self) -> None:
+        """Write what is queued, then end."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def append(self, append: Append) -> Appended:
+        """Write one decision durably; raises an AppendRefused that says why not, or Unavailable."""
+        if self._closing:
+            raise Unavailable("this process is shutting down")
+        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(append, answer))
+        self._wake.set()
+        return await answer
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                if batch := self._take():
+                    await self._commit(batch)
+            if self._closing:
+                return
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch. What is already known to be refused is answered here."""
+        batch, later = _Batch(self.max_events), []
+        for waiting in self._queue:
+            if waiting.answer.done():  # whoever asked has gone
+                continue
+            if (hit := self._known_stale(waiting.append)) is not None:
+                waiting.answer.set_exception(FactsMoved(hit))
+            elif batch.takes(waiting.append):
+                batch.add(waiting)
+            else:
+                later.append(waiting)
+        self._queue = later
+        return batch.waiting
+
+    def _known_stale(self, append: Append) -> News | None:
+        for guard in append.guards:
+            if (hit := self.memory.hit(guard)) is not None:
+                return hit
+        return None
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        known = self.memory.known
+        try:
+            reply = await self._write([waiting.append for waiting in batch])
+        except psycopg.OperationalError as error:
+            await self._after_loss(batch, error)
+            return
+        except Exception as error:  # one malformed argument fails the statement: find out whose it was
+            await self._singly(batch, error)
+            return
+        self._settle(batch, reply, known)
+
+    async def _write(self, appends: Sequence[Append]) -> _Reply:
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        cursor = await self._connection.execute(APPEND, self._arguments(appends), prepare=True, binary=True)
+        return _Reply(*(await cursor.fetchone() or ()))
+
+    def _arguments(self, appends: Sequence[Append]) -> tuple[Any, ...]:
+        changes: list[tuple[int, str, int | None]] = []
+        events: list[tuple[Any, ...]] = []
+        guards: list[tuple[int, int, str, str]] = []
+        held: list[tuple[int, str, str, str]] = []
+        for number, append in enumerate(appends, 1):
+            for change in append.changes:
+                changes.append((number, change.stream_id, change.expected))
+                for n, entry in enumerate(change.entries, 1):
+                    type_, schema, data, tags, unique = entry.stored
+                    events.append(
+                        (number, append.command_id, append.actor_id, len(changes), change.stream_id, n, type_, schema,
+                         entry.effective_at, data, entry.meta, SEPARATOR.join(tags))
+                    )  # fmt: skip
+                    held.extend((number, scope, value, change.stream_id) for scope, value in unique)
+            for guard in append.guards:
+                after = self.memory.checked(guard)
+                guards.append((number, after, SEPARATOR.join(guard.types), SEPARATOR.join(guard.tags)))
+        return (
+            [append.command_id for append in appends],
+            [append.body_hash for append in appends],
+            *_columns(changes, _CHANGES),
+            *_columns(events, _EVENTS),
+            *_columns(guards, _GUARDS),
+            *_columns(held, _HELD),
+            self.max_tail,
+            self.memory.known,
+            appends[0].only_at,
+        )
+
+    def _settle(self, batch: list[_Waiting], reply: _Reply, known: int) -> None:
+        """Give everybody their answer, and remember what was written."""
+        refused = _outcomes(batch, reply)
+        self.memory.learn(known, reply.seen_type or (), reply.seen_tags or (), reply.base)
+        position, types = reply.base, set(reply.seen_type or ())
+        for number, waiting in enumerate(batch, 1):
+            outcome = refused.get(number)
+            if outcome is None:
+                first = position + 1
+                for change in waiting.append.changes:
+                    for entry in change.entries:
+                        position += 1
+                        types.add(entry.stored.type)
+                        self.memory.add(position, entry.stored.type, entry.stored.tags)
+                outcome = Appended(first, position, reply.recorded)
+            _answer(waiting, outcome)
+        self.batches += 1
+        self.events += position - reply.base
+        self.wrote(position, types)
+
+    async def _singly(self, batch: list[_Waiting], error: Exception) -> None:
+        if len(batch) == 1:
+            _answer(batch[0], error)
+            return
+        for waiting in batch:
+            await self._commit([waiting])
+
+    async def _after_loss(self, batch: list[_Waiting], error: Exception) -> None:
+        """The connection broke: perhaps all is written, perhaps nothing. Find out, then go on with what is missing."""
+        log.warning("writer lost its connection", error=str(error).strip(), waiting=len(batch))
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            try:
+                await self._connect()
+                for waiting in batch:
+                    if (written := await self._written(waiting.append)) is not None:
+                        _answer(waiting, written)
+                self._queue = [waiting for waiting in batch if not waiting.answer.done()] + self._queue
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+        for waiting in batch:
+            _answer(waiting, Unavailable("the database does not answer"))
+
+    async def _written(self, append: Append) -> Appended | None:
+        """Is this append in the log? Whoever held the head has finished: its lock is taken first."""
+        assert self._connection is not None  # noqa: S101  # just connected
+        async with self._connection.transaction():
+            await self._connection.execute("SELECT FROM yewu.head FOR UPDATE")
+            cursor = await self._connection.execute(
+                "SELECT min(position), max(position), max(recorded_at) FROM yewu.log"
+                " WHERE stream_id = ANY(%s) AND command_id = %s",
+                ([change.stream_id for change in append.changes], append.command_id),
+            )
+            row = await cursor.fetchone()
+        return None if row is None or row[0] is None else Appended(*row)
+
+    async def _connect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._connection.close()
+        connection = await psycopg.AsyncConnection.connect(
+            self.conninfo, autocommit=True, connect_timeout=5, application_name="yewu-writer"
+        )
+        self._connection = connection
+        cursor = await connection.execute("SELECT position FROM yewu.head")
+        (head,) = await cursor.fetchone() or (0,)
+        self.memory.reset(max(0, head - self.memory.size))
+        cursor = await connection.execute(
+            "SELECT type, array_to_string(tags, chr(31)) FROM yewu.log WHERE position > %s AND position <= %s"
+            " ORDER BY position",
+            (self.memory.known, head),
+        )
+        rows = await cursor.fetchall()
+        self.memory.learn(self.memory.known, [row[0] for row in rows], [row[1] for row in rows], head)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], casts: Sequence[str]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in casts]
+
+
+def _answer(waiting: _Waiting, outcome: Appended | Exception) -> None:
+    if waiting.answer.done():
+        return
+    if isinstance(outcome, Exception):
+        waiting.answer.set_exception(outcome)
+    else:
+        waiting.answer.set_result(outcome)
+
+
+def _outcomes(batch: Sequence[_Waiting], reply: _Reply) -> dict[int, Appended | Exception]:
+    """What became of the appends that were not written. A repeated one is known by its key, whatever else is wrong."""
+    found: dict[int, Appended | Exception] = {}
+    for number, scope, holder in zip(reply.taken or (), reply.taken_scope or (), reply.taken_by or (), strict=True):
+        found[number] = Taken(scope, holder)
+    moved = zip(reply.moved or (), reply.moved_at or (), reply.moved_type or (), reply.moved_tag or (), strict=True)
+    for number, position, type_, tag in moved:
+        found[number] = FactsMoved(News(position, type_, tag))
+    for number in reply.far or ():
+        found[number] = FactsTooOld("the facts are too old to be checked: read them again")
+    for number, version in zip(reply.stale or (), reply.stale_version or (), strict=True):
+        found[number] = VersionConflict(batch[number - 1].append.changes[0].stream_id, version)
+    for number, body_hash, first, last in zip(
+        reply.repeated or (),
+        reply.repeated_hash or (),
+        reply.repeated_first or (),
+        reply.repeated_last or (),
+        strict=True,
+    ):
+        same = body_hash == batch[number - 1].append.body_hash
+        found[number] = (
+            Appended(first, last, None, repeated=True) if same else KeyReused("the key stands for another command")
+        )
+    return found

@@ -1,0 +1,72 @@
+"""What a process remembers of the log's end: where each kind of news about each subject last occurred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+SEPARATOR = "\x1f"
+"""Joins types and tags on their way to the database; no id and no name contains it."""
+
+
+class Guard(NamedTuple):
+    """ "I decided from what was known at `after`: refuse me if later news of these types is about one of these." """
+
+    after: int
+    types: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+class News(NamedTuple):
+    """An event that made a fact stale."""
+
+    position: int
+    type: str
+    tag: str
+
+
+class GuardMemory:
+    """Last position of each (type, tag); complete for positions in (floor, known].
+
+    Two generations of about `size` events each, the older one dropped whole.
+    """
+
+    def __init__(self, size: int = 10_000) -> None:
+        self.size = size
+        self.reset(0)
+
+    def reset(self, at: int) -> None:
+        """Forget everything; the memory begins anew behind this position."""
+        self.known = self.floor = self._middle = at
+        self._new: dict[tuple[str, str], int] = {}
+        self._old: dict[tuple[str, str], int] = {}
+
+    def add(self, position: int, type_: str, tags: Iterable[str]) -> None:
+        """The next event of the log; one already known changes nothing."""
+        if position <= self.known:
+            return
+        self.known = position
+        if position - self._middle > self.size:
+            self._old, self._new, self.floor, self._middle = self._new, {}, self._middle, position - 1
+        for tag in tags:
+            self._new[type_, tag] = position
+
+    def learn(self, after: int, types: Sequence[str], tags: Sequence[str], upto: int) -> None:
+        """What others wrote in (after, upto]; without it the memory begins anew behind `upto`."""
+        for position, (type_, joined) in enumerate(zip(types, tags, strict=True), after + 1):
+            self.add(position, type_, joined.split(SEPARATOR))
+        if self.known < upto:
+            self.reset(upto)
+
+    def hit(self, guard: Guard) -> News | None:
+        """Remembered news that makes this guard's facts stale."""
+        for type_ in guard.types:
+            for tag in guard.tags:
+                position = self._new.get((type_, tag)) or self._old.get((type_, tag), 0)
+                if position > guard.after:
+                    return News(position, type_, tag)
+        return None
+
+    def checked(self, guard: Guard) -> int:
+        """From which position on somebody else has to look: our own memory, already asked, covers what is before."""
+        return max(guard.after, self.known) if guard.after >= self.floor else guard.after

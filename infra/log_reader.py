@@ -1,0 +1,76 @@
+"""Reading the log: single streams, pages of everything, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg_pool import AsyncConnectionPool
+
+from infra.codec import COLUMNS, Line
+
+
+class Answered(NamedTuple):
+    """What was answered under an idempotency key."""
+
+    body_hash: str
+    first: int
+    last: int
+
+
+class LogReader:
+    """Reads for commands and feeds. Every row comes back as a `Line`, in the log's own order."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self.pool = pool
+
+    async def stream(self, stream_id: str, after: int = 0) -> list[Line]:
+        """The events of one stream behind a version."""
+        return await self._lines(
+            f"SELECT {COLUMNS} FROM yewu.log WHERE stream_id = %s AND version > %s ORDER BY version", (stream_id, after)
+        )
+
+    async def page(self, after: int, limit: int, types: Sequence[str] | None = None) -> list[Line]:
+        """The next events behind a position, at most `limit`; of these types only, if any are named."""
+        if types is None:
+            return await self._lines(
+                f"SELECT {COLUMNS} FROM yewu.log WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
+            )
+        return await self._lines(
+            f"SELECT {COLUMNS} FROM yewu.log WHERE position > %s AND type = ANY(%s) ORDER BY position LIMIT %s",
+            (after, list(types), limit),
+        )
+
+    async def between(self, first: int, last: int) -> list[Line]:
+        """The events at these positions, both ends included."""
+        return await self._lines(
+            f"SELECT {COLUMNS} FROM yewu.log WHERE position BETWEEN %s AND %s ORDER BY position", (first, last)
+        )
+
+    async def head(self) -> int:
+        """The position of the last event; 0 while the log is empty."""
+        async with self.pool.connection() as db:
+            cursor = await db.execute("SELECT position FROM yewu.head")
+            (position,) = await cursor.fetchone() or (0,)
+        return int(position)
+
+    async def exists(self, stream_id: str) -> bool:
+        """Does this stream hold any event?"""
+        async with self.pool.connection() as db:
+            cursor = await db.execute("SELECT 1 FROM yewu.log WHERE stream_id = %s AND version = 1", (stream_id,))
+            return await cursor.fetchone() is not None
+
+    async def answered(self, command_id: UUID) -> Answered | None:
+        """The answer kept under a key, if there is one."""
+        async with self.pool.connection() as db:
+            cursor = await db.execute(
+                "SELECT body_hash, first_position, last_position FROM yewu.answer WHERE command_id = %s", (command_id,)
+            )
+            row = await cursor.fetchone()
+        return None if row is None else Answered(*row)
+
+    async def _lines(self, query: str, parameters: tuple[object, ...]) -> list[Line]:
+        async with self.pool.connection() as db:
+            cursor = await db.execute(query.encode(), parameters, prepare=True, binary=True)
+            return [Line(*row) for row in await cursor.fetchall()]

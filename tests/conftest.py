@@ -1,0 +1,65 @@
+"""What every test may ask for: a real PostgreSQL, and a database of its own in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from infra.embedded import EmbeddedPostgres
+from infra.migrations import migrate
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for this run: an embedded one, or that of `YEWU_TEST_DATABASE_URL`, where databases may be created."""
+    if url := os.environ.get("YEWU_TEST_DATABASE_URL"):
+        yield url
+        return
+    with EmbeddedPostgres(_reachable(tmp_path_factory.mktemp("postgres", numbered=True))) as server:
+        with psycopg.connect(server.url, autocommit=True) as db:
+            db.execute("CREATE DATABASE template_yewu")
+        migrate(make_conninfo(server.url, dbname="template_yewu"))
+        yield server.url
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    """A database without any of our tables."""
+    yield from _database(postgres, "template0")
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """A migrated database with an empty log."""
+    if "YEWU_TEST_DATABASE_URL" not in os.environ:
+        yield from _database(postgres, "template_yewu")
+        return
+    for url in _database(postgres, "template0"):
+        migrate(url)
+        yield url
+
+
+def _database(postgres: str, template: str) -> Iterator[str]:
+    name = f"yewu_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    yield make_conninfo(postgres, dbname=name)
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _reachable(folder: Path) -> Path:
+    """PostgreSQL may run as another user than root, who must be able to pass through the folders above."""
+    if os.geteuid() == 0:
+        for parent in (folder, *folder.parents):
+            if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "postgres")):
+                parent.chmod(0o755)
+    return folder
