@@ -23,6 +23,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.actor import ActorKind, Delegation, Role
+from aggregates.ids import AnyId
 from aggregates.text import Code, Text
 from aggregates.value import Value
 
@@ -53,10 +54,10 @@ class LegacyRecordImported(Event):
 class CommandRefused(Event):
     """Somebody tried what the regulation forbids. Lies on one stream for each person and day."""
 
-    person: Code
+    person: AnyId
     day: date
     command: Code
-    subject: Code
+    subject: AnyId | None
     sentence: Text
     values: Mapping[str, Text]
     uncounted: int = 0

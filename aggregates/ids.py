@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NewType, get_args
 
+AnyId = NewType("AnyId", str)
+"""Of any kind: what a record of the kernel's is about."""
+
 ComplaintId = NewType("ComplaintId", str)
 CustomerId = NewType("CustomerId", str)
 DepartmentId = NewType("DepartmentId", str)
@@ -13,6 +16,7 @@ ParameterId = NewType("ParameterId", str)
 RefusalsId = NewType("RefusalsId", str)
 
 KIND_OF_STREAM: Mapping[Any, str] = {
+    AnyId: "",
     ComplaintId: "complaint",
     CustomerId: "customer",
     DepartmentId: "department",
@@ -27,6 +31,9 @@ NATURAL: Mapping[Any, str] = {
     RefusalsId: "refusals-{person}-{day}",
 }
 """Ids that say themselves what they are of, filled in from the arguments of the command that opens the stream."""
+
+SYNTAX = r"[a-z]+(-[A-Za-z0-9._-]{1,180})?"
+"""What an id looks like: its kind, a hyphen, and what tells it from others of its kind."""
 
 THE_DEPARTMENT = DepartmentId("department")
 

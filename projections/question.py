@@ -41,20 +41,29 @@ class Question(Value):
     readers: frozenset[Role]
     order: tuple[str, ...] = ()
     view: View[Any] | None = None
+    tables: tuple[str, ...] = ()
 
 
 def question(
-    *, path: str, readers: Iterable[Role], order: tuple[str, ...] = (), one_of: View[Any] | None = None
+    *,
+    path: str,
+    readers: Iterable[Role],
+    order: tuple[str, ...] = (),
+    one_of: View[Any] | None = None,
+    tables: tuple[str, ...] = (),
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Publish a query: its route and CLI command come from its signature; only these roles may ask.
 
     Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
     columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
-    view; in the past it is folded on the fly.
+    view; in the past it is folded on the fly. `tables` are those the query reads, where it does not answer with their
+    rows themselves.
     """
 
     def mark(ask: Callable[P, T]) -> Callable[P, T]:
-        ask.__dict__["question"] = Question(path=path, readers=frozenset(readers), order=order, view=one_of)
+        ask.__dict__["question"] = Question(
+            path=path, readers=frozenset(readers), order=order, view=one_of, tables=tables
+        )
         return ask
 
     return mark

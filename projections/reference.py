@@ -23,6 +23,7 @@ from aggregates.organisation.department import (
     RoleEnded,
 )
 from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
+from aggregates.term import Term
 from aggregates.text import Code
 from aggregates.value import Value
 
@@ -41,19 +42,6 @@ APPOINTMENTS: frozenset[type[Event]] = frozenset(
 """What changes the offices of the employees whose ids these events carry."""
 
 PARAMETERS: frozenset[type[Event]] = frozenset({PolicyParameterDefined, PolicyParameterChanged})
-
-
-class Term(Value):
-    """A time from an instant on, up to but without another, or without end."""
-
-    since: datetime
-    until: datetime | None = None
-
-    def holds(self, at: datetime) -> bool:
-        return self.since <= at and (self.until is None or at < self.until)
-
-    def ended(self, at: datetime) -> Term:
-        return self if self.until is not None and self.until <= at else replace(self, until=at)
 
 
 class Office(Value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args, get_type_hints
 
 from aggregates.event import Event, Recorded
@@ -73,6 +74,11 @@ class Fold(Value, Generic[R]):
             raise Unfounded(f"{type(record.event).__name__} on {record.stream_id} changes a row that does not exist")
         asked = (reference,) if self.refers else ()
         return self.step(row, record, *asked) if self.changes else self.step(record, *asked)
+
+
+def still_news(since: Mapping[str, datetime], facts: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """Of facts true from an instant on those that nothing later overtakes; `since`: from when what is known holds."""
+    return {name: fact for name, fact in facts.items() if name not in since or since[name] <= at}
 
 
 class Unfounded(Exception):
