@@ -39,6 +39,11 @@ def empty_database(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
     """A migrated database with an empty log."""
+    yield from new_database(postgres)
+
+
+def new_database(postgres: str) -> Iterator[str]:
+    """A migrated database with an empty log, for fixtures that live longer than one test."""
     if "YEWU_TEST_DATABASE_URL" not in os.environ:
         yield from _database(postgres, "template_yewu")
         return

@@ -1,0 +1,67 @@
+"""Settings from the environment: each named once, read once, and refused with a sentence where it makes no sense."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aggregates.value import Value
+from infra.embedded import default_home
+
+
+class SettingError(Exception):
+    """A setting makes no sense; the sentence says which, and what would."""
+
+
+class Settings(Value):
+    """What the environment says. No `database_url`: the embedded database of `home`."""
+
+    home: Path
+    database_url: str | None
+    host: str
+    port: int
+    zone: ZoneInfo
+    issuer: str
+    audience: str
+    jwks_url: str | None
+    development_issuer: bool
+    max_body: int
+    request_seconds: float
+    max_page: int
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process; SettingError names the first that makes no sense."""
+        env = os.environ if environment is None else environment
+        return cls(
+            home=Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve(),
+            database_url=env.get("DATABASE_URL") or None,
+            host=env.get("YEWU_HOST") or "127.0.0.1",
+            port=_number(env, "YEWU_PORT", 8000, most=65535),
+            zone=_zone(env.get("YEWU_ZONE") or "Asia/Shanghai"),
+            issuer=env.get("YEWU_ISSUER") or "yewu-development",
+            audience=env.get("YEWU_AUDIENCE") or "yewu",
+            jwks_url=env.get("YEWU_JWKS_URL") or None,
+            development_issuer=env.get("YEWU_DEVELOPMENT_ISSUER") == "on",
+            max_body=_number(env, "YEWU_MAX_BODY", 1 << 20),
+            request_seconds=float(_number(env, "YEWU_REQUEST_SECONDS", 30)),
+            max_page=_number(env, "YEWU_MAX_PAGE", 1000),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, most: int = 1 << 31) -> int:
+    value = environment.get(name)
+    if not value:
+        return default
+    if not value.isdecimal() or not 0 < int(value) <= most:
+        raise SettingError(f"{name}={value}: write a whole number from 1 to {most}.")
+    return int(value)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingError(f"YEWU_ZONE={name}: write the name of a time zone, such as Asia/Shanghai.") from None
