@@ -1,0 +1,52 @@
+# Every target says what it does: `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SOURCES := aggregates projections infra services tests benchmarks
+
+help: ## show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.venv/server: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Yewu needs Python 3.11 or later: install it, or name it with make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/dev: .venv/server requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: .venv/server ## run Yewu on this machine: database, API, projector, builder; Ctrl-C ends it
+	@exec $(BIN)/yewu up
+
+demo: .venv/server ## the same on data of its own, with a generated help desk already in it
+	@exec $(BIN)/yewu demo
+
+test: .venv/dev ## everything, against a real PostgreSQL
+	@$(BIN)/python -m pytest
+
+check: .venv/dev ## format, lint, types, imports, generated files
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.generate --check
+
+generate: .venv/dev ## make the generated files anew: catalogue of events, translations, stored forms
+	$(BIN)/python -m tests.generate
+
+bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
+	$(BIN)/python -m benchmarks
+
+lock: .venv/dev ## resolve the dependencies anew
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml --extra server --extra build $(LOCKED) -o requirements.lock
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml --extra server --extra build --extra dev $(LOCKED) -o requirements-dev.lock
+LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11
+
+clean: ## remove what was built; data stay
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help up demo test check generate bench lock clean
