@@ -12,11 +12,16 @@ from infra.guard_memory import Guard, News
 
 
 class Entry(NamedTuple):
-    """One event to be written, with its envelope. No effective time: it is true when it is recorded."""
+    """One event to be written, with its envelope. No effective time: it is true when it is recorded.
+
+    Actor and command id are those of the append, except where events of several acts are written together.
+    """
 
     stored: Stored
     meta: bytes
     effective_at: datetime | None = None
+    actor_id: str | None = None
+    command_id: UUID | None = None
 
 
 class Change(NamedTuple):

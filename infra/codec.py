@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
 
 from aggregates.event import Envelope, Event, Recorded
-from aggregates.ids import id_types_in
+from aggregates.ids import KIND_OF_STREAM
 
 Decode: TypeAlias = Callable[[bytes], Event]
+Find: TypeAlias = Callable[[Any], Iterable[str]]
 encode = msgspec.json.Encoder(order="sorted").encode
 """Canonical JSON: names sorted, no white space, decimals as strings. These bytes are hashed and published."""
+
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON, where the backslash before it is not itself escaped. PostgreSQL has no such character in any text."""
 
 
 class Stored(NamedTuple):
@@ -62,19 +68,16 @@ class Codec:
         self._uniques = {event: tuple(_uniques(event)) for event in self.events.values()}
 
     def stored(self, stream_id: str, event: Event) -> Stored:
-        """What the log will hold of an event on this stream."""
+        """What the log will hold of an event on this stream; ValueError if it holds text that cannot be stored."""
         kind = type(event)
         tags = {stream_id: None}
-        for read in self._mentions[kind]:
-            match read(event):
-                case None:
-                    pass
-                case str() as tag:
-                    tags[tag] = None
-                case several:
-                    tags.update(dict.fromkeys(several))
+        for read, find in self._mentions[kind]:
+            tags.update(dict.fromkeys(find(read(event))))
         held = tuple((scope, value) for scope, field in self._uniques[kind] if (value := field(event)))
-        return Stored(kind.__name__, kind.schema, encode(event), tuple(tags), held)
+        data = encode(event)
+        if b"\\u0000" in data and NUL.search(data):
+            raise ValueError(f"a text of {kind.__name__} has a NUL character in it")
+        return Stored(kind.__name__, kind.schema, data, tuple(tags), held)
 
     def decoder(self, name: str, schema: int) -> Decode:
         """How to read what is stored under this name and schema; UnknownEvent if nobody here can."""
@@ -116,11 +119,45 @@ def envelope_bytes(envelope: Envelope) -> bytes:
     return encode(envelope)
 
 
-def _mentions(event: type[Event]) -> Iterator[Callable[[Event], Any]]:
-    """Readers of the fields that hold ids of streams."""
-    for field, annotation in get_type_hints(event).items():
-        if field in event.__struct_fields__ and next(id_types_in(annotation), None) is not None:
-            yield attrgetter(field)
+def _mentions(struct: type[msgspec.Struct]) -> Iterator[tuple[Callable[[Any], Any], Find]]:
+    """The fields that hold ids of streams, each with how to find the ids in its value."""
+    hints = get_type_hints(struct)
+    for field in struct.__struct_fields__:
+        if (find := _ids_in(hints[field])) is not None:
+            yield attrgetter(field), find
+
+
+def _ids_in(annotation: Any) -> Find | None:
+    """How to find the ids in a value of this type, however deep they lie; None where there can be none."""
+    if annotation in KIND_OF_STREAM:
+        return lambda value: (value,)
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        fields = tuple(_mentions(annotation))
+        return (lambda value: [i for read, find in fields for i in find(read(value))]) if fields else None
+    origin, parts = get_origin(annotation), get_args(annotation)
+    finds = [_ids_in(part) or _nowhere for part in parts]
+    if all(find is _nowhere for find in finds):
+        return None
+    if origin in {Union, UnionType}:
+        kinds = [(_class_of(part), find) for part, find in zip(parts, finds, strict=True) if find is not _nowhere]
+        return lambda value: next((find(value) for kind, find in kinds if isinstance(value, kind)), ())
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        of_key, of_value = finds
+        return lambda value: [i for key, each in value.items() for i in (*of_key(key), *of_value(each))]
+    if origin is tuple and parts[-1] is not Ellipsis:
+        return lambda value: [i for each, find in zip(value, finds, strict=True) for i in find(each)]
+    return lambda value: [i for each in value for i in finds[0](each)]
+
+
+def _nowhere(_value: Any) -> tuple[()]:
+    return ()
+
+
+def _class_of(annotation: Any) -> type:
+    while hasattr(annotation, "__supertype__"):
+        annotation = annotation.__supertype__
+    found: type = get_origin(annotation) or annotation
+    return found
 
 
 def _uniques(event: type[Event]) -> Iterator[tuple[str, Callable[[Event], str | None]]]:

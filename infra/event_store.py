@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import structlog
@@ -26,11 +25,14 @@ from infra.append import (
 from infra.guard_memory import SEPARATOR, GuardMemory, News
 
 log = structlog.get_logger()
+PAUSE = 0.05
+"""Seconds between two attempts to reach the database."""
 
 
 class _Waiting(NamedTuple):
     append: Append
     answer: asyncio.Future[Appended]
+    until: float
 
 
 class _Reply(NamedTuple):
@@ -39,6 +41,7 @@ class _Reply(NamedTuple):
     base: int
     recorded: datetime
     stale: list[int] | None
+    stale_stream: list[str] | None
     stale_version: list[int] | None
     far: list[int] | None
     moved: list[int] | None
@@ -117,8 +120,9 @@ APPEND = f"SELECT * FROM yewu.append({_CASTS})".encode()
 class Writer:
     """One for each process: appends that arrive while one commit is in flight go together in the next.
 
-    `max_tail`: how many events back facts can be checked in the database. `wrote` is called after each commit with the
-    last position and the types that were written, by us or, as far as is seen, by others.
+    `max_tail`: how many events back facts can be checked in the database. `patience`: after how many seconds without
+    an answer of the database a caller is told that it is unavailable. `wrote` is called after each commit with the last
+    position and the types that were written, by us or, as far as is seen, by others.
     """
 
     def __init__(
@@ -134,11 +138,12 @@ class Writer:
         self.conninfo, self.max_events, self.max_tail, self.patience = conninfo, max_events, max_tail, patience
         self.memory, self.wrote = GuardMemory(memory), wrote
         self.batches = self.events = 0
+        self._name = f"yewu-writer {uuid4().hex}"
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._closing = False
+        self._closing = self._shaken = False
 
     async def start(self) -> None:
         """Connect, remember the end of the log, and begin to write."""
@@ -158,53 +163,53 @@ class Writer:
         """Write one decision durably; raises an AppendRefused that says why not, or Unavailable."""
         if self._closing:
             raise Unavailable("this process is shutting down")
-        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(append, answer))
+        _require_whole(append)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(append, loop.create_future(), loop.time() + self.patience)
+        self._queue.append(waiting)
         self._wake.set()
-        return await answer
+        return await waiting.answer
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
-                if batch := self._take():
+                batch = self._take()
+                try:
                     await self._commit(batch)
+                except Exception as error:  # a mistake of ours must not leave anybody waiting for ever
+                    log.exception("the writer failed", waiting=len(batch))
+                    for waiting in batch:
+                        _answer(waiting, error)
             if self._closing:
                 return
 
     def _take(self) -> list[_Waiting]:
-        """The next batch. What is already known to be refused is answered here."""
         batch, later = _Batch(self.max_events), []
         for waiting in self._queue:
             if waiting.answer.done():  # whoever asked has gone
                 continue
-            if (hit := self._known_stale(waiting.append)) is not None:
-                waiting.answer.set_exception(FactsMoved(hit))
-            elif batch.takes(waiting.append):
+            if batch.takes(waiting.append):
                 batch.add(waiting)
             else:
                 later.append(waiting)
         self._queue = later
         return batch.waiting
 
-    def _known_stale(self, append: Append) -> News | None:
-        for guard in append.guards:
-            if (hit := self.memory.hit(guard)) is not None:
-                return hit
-        return None
-
     async def _commit(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
         known = self.memory.known
         try:
-            reply = await self._write([waiting.append for waiting in batch])
-        except psycopg.OperationalError as error:
+            async with asyncio.timeout(self.patience):
+                reply = await self._write([waiting.append for waiting in batch])
+        except (psycopg.OperationalError, TimeoutError) as error:
             await self._after_loss(batch, error)
-            return
         except Exception as error:  # one malformed argument fails the statement: find out whose it was
             await self._singly(batch, error)
-            return
-        self._settle(batch, reply, known)
+        else:
+            self._settle(batch, reply, known)
 
     async def _write(self, appends: Sequence[Append]) -> _Reply:
         if self._connection is None:
@@ -223,13 +228,14 @@ class Writer:
                 for n, entry in enumerate(change.entries, 1):
                     type_, schema, data, tags, unique = entry.stored
                     events.append(
-                        (number, append.command_id, append.actor_id, len(changes), change.stream_id, n, type_, schema,
-                         entry.effective_at, data, entry.meta, SEPARATOR.join(tags))
+                        (number, entry.command_id or append.command_id, entry.actor_id or append.actor_id,
+                         len(changes), change.stream_id, n, type_, schema, entry.effective_at, data, entry.meta,
+                         _joined(tags))
                     )  # fmt: skip
                     held.extend((number, scope, value, change.stream_id) for scope, value in unique)
             for guard in append.guards:
                 after = self.memory.checked(guard)
-                guards.append((number, after, SEPARATOR.join(guard.types), SEPARATOR.join(guard.tags)))
+                guards.append((number, after, _joined(guard.types), _joined(guard.tags)))
         return (
             [append.command_id for append in appends],
             [append.body_hash for append in appends],
@@ -244,6 +250,7 @@ class Writer:
 
     def _settle(self, batch: list[_Waiting], reply: _Reply, known: int) -> None:
         """Give everybody their answer, and remember what was written."""
+        self._shaken = False
         refused = _outcomes(batch, reply)
         self.memory.learn(known, reply.seen_type or (), reply.seen_tags or (), reply.base)
         position, types = reply.base, set(reply.seen_type or ())
@@ -272,42 +279,90 @@ class Writer:
     async def _after_loss(self, batch: list[_Waiting], error: Exception) -> None:
         """The connection broke: perhaps all is written, perhaps nothing. Find out, then go on with what is missing."""
         log.warning("writer lost its connection", error=str(error).strip(), waiting=len(batch))
-        deadline = time.monotonic() + self.patience
-        while time.monotonic() < deadline:
+        if self._shaken:
+            await asyncio.sleep(PAUSE)
+        self._shaken = True
+        while True:
             try:
                 await self._connect()
-                for waiting in batch:
-                    if (written := await self._written(waiting.append)) is not None:
-                        _answer(waiting, written)
-                self._queue = [waiting for waiting in batch if not waiting.answer.done()] + self._queue
-            except psycopg.OperationalError:
-                await asyncio.sleep(0.05)
+                missing = [waiting for waiting in batch if not await self._found(waiting)]
+            except psycopg.Error:
+                batch, self._queue = self._patient(batch), self._patient(self._queue)
+                if not batch:
+                    return
+                await asyncio.sleep(PAUSE)
             else:
+                self._queue = self._patient(missing) + self._queue
                 return
-        for waiting in batch:
-            _answer(waiting, Unavailable("the database does not answer"))
+
+    def _patient(self, waiting: Iterable[_Waiting]) -> list[_Waiting]:
+        """Those who can wait a little longer; the others are told that it is in vain."""
+        now, still = asyncio.get_running_loop().time(), []
+        for each in waiting:
+            if now < each.until:
+                still.append(each)
+            else:
+                _answer(each, Unavailable("the database does not answer"))
+        return still
+
+    async def _found(self, waiting: _Waiting) -> bool:
+        """Answer an append that is in the log, or can never be."""
+        try:
+            written = await self._written(waiting.append)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # a malformed argument
+            _answer(waiting, error)
+            return True
+        if written is None:
+            return False
+        _answer(waiting, written)
+        self.wrote(written.last, {entry.stored.type for c in waiting.append.changes for entry in c.entries})
+        return True
 
     async def _written(self, append: Append) -> Appended | None:
-        """Is this append in the log? Whoever held the head has finished: its lock is taken first."""
+        """Where an append lies: all of it behind its first event, which is known by its command id."""
         assert self._connection is not None  # noqa: S101  # just connected
-        async with self._connection.transaction():
-            await self._connection.execute("SELECT FROM yewu.head FOR UPDATE")
-            cursor = await self._connection.execute(
-                "SELECT min(position), max(position), max(recorded_at) FROM yewu.log"
-                " WHERE stream_id = ANY(%s) AND command_id = %s",
-                ([change.stream_id for change in append.changes], append.command_id),
-            )
-            row = await cursor.fetchone()
-        return None if row is None or row[0] is None else Appended(*row)
+        first = append.changes[0]
+        cursor = await self._connection.execute(
+            "SELECT position, recorded_at FROM yewu.log WHERE stream_id = %s AND version > %s AND command_id = %s"
+            " ORDER BY version LIMIT 1",
+            (first.stream_id, first.expected or 0, first.entries[0].command_id or append.command_id),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            return None
+        return Appended(row[0], row[0] + sum(len(change.entries) for change in append.changes) - 1, row[1])
 
     async def _connect(self) -> None:
+        """Connect, end whatever an earlier connection of ours may still be doing, and remember the end of the log."""
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 await self._connection.close()
+            self._connection = None
         connection = await psycopg.AsyncConnection.connect(
-            self.conninfo, autocommit=True, connect_timeout=5, application_name="yewu-writer"
+            self.conninfo, autocommit=True, connect_timeout=5, application_name=self._name
         )
+        try:
+            await self._fence(connection)
+            await self._remember(connection)
+        except BaseException:
+            await connection.close()
+            raise
         self._connection = connection
+
+    async def _fence(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """What was sent before the connection broke must not be carried out after we have looked for it."""
+        cursor = await connection.execute(
+            "SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE application_name = %s AND pid <> pg_backend_pid()",
+            (self._name,),
+        )
+        (ended,) = await cursor.fetchone() or (None,)
+        if ended is False:
+            raise psycopg.OperationalError("an earlier connection of ours does not end")
+
+    async def _remember(self, connection: psycopg.AsyncConnection[Any]) -> None:
         cursor = await connection.execute("SELECT position FROM yewu.head")
         (head,) = await cursor.fetchone() or (0,)
         self.memory.reset(max(0, head - self.memory.size))
@@ -318,6 +373,26 @@ class Writer:
         )
         rows = await cursor.fetchall()
         self.memory.learn(self.memory.known, [row[0] for row in rows], [row[1] for row in rows], head)
+
+
+def _require_whole(append: Append) -> None:
+    """What the database takes for granted of one append."""
+    streams = {change.stream_id for change in append.changes}
+    if not streams or len(streams) < len(append.changes) or not all(change.entries for change in append.changes):
+        raise ValueError("an append has one change for each stream it touches, and each change has events")
+    holders: dict[tuple[str, str], str] = {}
+    for change in append.changes:
+        for entry in change.entries:
+            for held in entry.stored.held:
+                if (holder := holders.setdefault(held, change.stream_id)) != change.stream_id:
+                    raise Taken(held[0], holder)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    joined = SEPARATOR.join(parts)
+    if not all(parts) or joined.count(SEPARATOR) != len(parts) - 1:
+        raise ValueError(f"{parts!r} cannot be types or tags: none, an empty one, or a separator in one")
+    return joined
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], casts: Sequence[str]) -> list[list[Any]]:
@@ -343,8 +418,10 @@ def _outcomes(batch: Sequence[_Waiting], reply: _Reply) -> dict[int, Appended | 
         found[number] = FactsMoved(News(position, type_, tag))
     for number in reply.far or ():
         found[number] = FactsTooOld("the facts are too old to be checked: read them again")
-    for number, version in zip(reply.stale or (), reply.stale_version or (), strict=True):
-        found[number] = VersionConflict(batch[number - 1].append.changes[0].stream_id, version)
+    for number, stream_id, version in zip(
+        reply.stale or (), reply.stale_stream or (), reply.stale_version or (), strict=True
+    ):
+        found[number] = VersionConflict(stream_id, version)
     for number, body_hash, first, last in zip(
         reply.repeated or (),
         reply.repeated_hash or (),

@@ -68,5 +68,7 @@ class GuardMemory:
         return None
 
     def checked(self, guard: Guard) -> int:
-        """From which position on somebody else has to look: our own memory, already asked, covers what is before."""
-        return max(guard.after, self.known) if guard.after >= self.floor else guard.after
+        """Up to which position this guard is known to hold; from there on somebody else has to look."""
+        if guard.after < self.floor or self.hit(guard) is not None:
+            return guard.after
+        return max(guard.after, self.known)

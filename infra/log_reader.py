@@ -19,6 +19,13 @@ class Answered(NamedTuple):
     last: int
 
 
+class Published(NamedTuple):
+    """A row of the log as others read it: with the streams it mentions."""
+
+    line: Line
+    tags: list[str]
+
+
 class LogReader:
     """Reads for commands and feeds. Every row comes back as a `Line`, in the log's own order."""
 
@@ -31,15 +38,21 @@ class LogReader:
             f"SELECT {COLUMNS} FROM yewu.log WHERE stream_id = %s AND version > %s ORDER BY version", (stream_id, after)
         )
 
-    async def page(self, after: int, limit: int, types: Sequence[str] | None = None) -> list[Line]:
+    async def page(self, after: int, limit: int, types: Sequence[str] | None = None) -> list[Published]:
         """The next events behind a position, at most `limit`; of these types only, if any are named."""
-        if types is None:
-            return await self._lines(
-                f"SELECT {COLUMNS} FROM yewu.log WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
-            )
-        return await self._lines(
-            f"SELECT {COLUMNS} FROM yewu.log WHERE position > %s AND type = ANY(%s) ORDER BY position LIMIT %s",
-            (after, list(types), limit),
+        return await self._published(
+            f"SELECT {COLUMNS}, tags FROM yewu.log WHERE position > %s AND coalesce(type = ANY(%s::text[]), true)"
+            " ORDER BY position LIMIT %s",
+            (after, types, limit),
+        )
+
+    async def about(self, schema: str, tag: str, after: int, limit: int) -> list[Published]:
+        """The next events behind a position that mention a stream, by the tag index of a read model."""
+        columns = ", ".join(f"l.{name}" for name in COLUMNS.split(", "))
+        return await self._published(
+            f"SELECT {columns}, l.tags FROM {schema}.trail_tag t JOIN yewu.log l USING (position)"
+            " WHERE t.tag = %s AND t.position > %s ORDER BY t.position LIMIT %s",
+            (tag, after, limit),
         )
 
     async def between(self, first: int, last: int) -> list[Line]:
@@ -69,6 +82,11 @@ class LogReader:
             )
             row = await cursor.fetchone()
         return None if row is None else Answered(*row)
+
+    async def _published(self, query: str, parameters: tuple[object, ...]) -> list[Published]:
+        async with self.pool.connection() as db:
+            cursor = await db.execute(query.encode(), parameters, binary=True)
+            return [Published(Line(*row[:-1]), row[-1]) for row in await cursor.fetchall()]
 
     async def _lines(self, query: str, parameters: tuple[object, ...]) -> list[Line]:
         async with self.pool.connection() as db:

@@ -90,7 +90,7 @@ CREATE FUNCTION yewu.append(
     known bigint,                   -- where the caller's memory of the log ends
     only_at bigint,                 -- refuse everything unless the log ends here; null: anywhere
     OUT base bigint, OUT recorded timestamptz,
-    OUT stale int[], OUT stale_version bigint[],
+    OUT stale int[], OUT stale_stream text[], OUT stale_version bigint[],
     OUT far int[],
     OUT moved int[], OUT moved_at bigint[], OUT moved_type text[], OUT moved_tag text[],
     OUT repeated int[], OUT repeated_hash text[], OUT repeated_first bigint[], OUT repeated_last bigint[],
@@ -112,7 +112,8 @@ BEGIN
     SELECT array_agg(coalesce((SELECT l.version FROM yewu.log l WHERE l.stream_id = x.stream
                                 ORDER BY l.version DESC LIMIT 1), 0) ORDER BY x.o)
       INTO versions FROM unnest(change_stream) WITH ORDINALITY x(stream, o);
-    SELECT array_agg(change_append[x.o]), array_agg(versions[x.o]) INTO stale, stale_version
+    SELECT array_agg(change_append[x.o]), array_agg(change_stream[x.o]), array_agg(versions[x.o])
+      INTO stale, stale_stream, stale_version
       FROM unnest(change_expected) WITH ORDINALITY x(expected, o)
      WHERE x.expected <> versions[x.o] OR base <> only_at;
 

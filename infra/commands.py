@@ -1,0 +1,158 @@
+"""What every surface derives from the signatures of commands: bodies, permissions, and which facts are needed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from aggregates.actor import Actor
+from aggregates.event import Aggregate, Declaration
+from aggregates.facts import Fact
+from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
+from aggregates.text import Text
+from aggregates.value import Value
+
+
+class Kind(Value):
+    """An aggregate, the type of its ids, and the path under which it is reached."""
+
+    aggregate: type[Aggregate]
+    id: Any
+    path: str
+
+    @property
+    def name(self) -> str:
+        """How its streams begin: `complaint`."""
+        return KIND_OF_STREAM[self.id]
+
+
+class FactArgument(Value):
+    """A fact that a command asks for: of what type, about whom, of which parameter; and whether it may be missing."""
+
+    name: str
+    type: type[Fact]
+    about: str | None = None
+    parameter: str | None = None
+    optional: bool = False
+
+
+class Command:
+    """One command of an aggregate, as its signature says it."""
+
+    def __init__(self, kind: Kind, method: Callable[..., Any]) -> None:
+        self.kind, self.method = kind, method
+        self.declaration: Declaration = method.__dict__["command"]
+        self.name = method.__name__
+        hints = get_type_hints(method, include_extras=True)
+        parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+        self.takes_actor = hints.get("by") is Actor
+        self.takes_time = "at" in hints and hints["at"] is datetime
+        self.facts = tuple(_fact(p, hints[p.name]) for p in parameters if fact_type(hints[p.name]) is not None)
+        filled = {"by", "at", *(fact.name for fact in self.facts)}
+        self.sent = tuple(p for p in parameters if p.name not in filled)
+        self.ids = tuple((p.name, kinds) for p in self.sent if (kinds := _kinds(hints[p.name])))
+        self.types: Mapping[str, Any] = {p.name: hints[p.name] for p in self.sent}
+        self.body = self._body()
+
+    @property
+    def slug(self) -> str:
+        """Its name among all commands: `complaint.assess`."""
+        return f"{self.kind.name}.{self.name}"
+
+    @property
+    def opens(self) -> bool:
+        """Does it begin a stream?"""
+        return self.declaration.opens
+
+    @property
+    def singleton(self) -> bool:
+        """Is there only one stream of this kind, whose id needs not be said?"""
+        return NATURAL.get(self.kind.id) == self.kind.name
+
+    @property
+    def route(self) -> str:
+        """Where it is posted to: `/complaints`, `/complaints/{id}/assess`, `/department/appoint`."""
+        action = self.name.replace("_", "-")
+        if self.singleton:
+            return f"/{self.kind.path}/{action}"
+        return f"/{self.kind.path}" if self.opens else f"/{self.kind.path}/{{id}}/{action}"
+
+    def _body(self) -> type[msgspec.Struct]:
+        """What the caller sends: the arguments, and for an act of the past `at` and `reason`."""
+        fields: list[Any] = []
+        for p in self.sent:
+            annotation = _with_zone(self.types[p.name])
+            fields.append((p.name, annotation) if p.default is p.empty else (p.name, annotation, p.default))
+        names = {name for name, *_ in fields}
+        fields += [("at", _with_zone(datetime) | None, None)] if "at" not in names else []
+        fields += [("reason", Text | None, None)] if "reason" not in names else []
+        name = "".join(part.title() for part in (self.kind.name, *self.name.split("_")))
+        return msgspec.defstruct(name, fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
+
+
+def commands_of(kind: Kind) -> Iterator[Command]:
+    """The commands of an aggregate in the order in which they are written."""
+    for method in vars(kind.aggregate).values():
+        if inspect.isfunction(method) and "command" in method.__dict__:
+            yield Command(kind, method)
+
+
+def all_commands(kinds: Iterable[Kind]) -> list[Command]:
+    """Every command there is; TypeError if two share a route."""
+    commands = [command for kind in kinds for command in commands_of(kind)]
+    routes = [command.route for command in commands]
+    if twice := {route for route in routes if routes.count(route) > 1}:
+        raise TypeError(f"several commands are posted to {', '.join(sorted(twice))}")
+    return commands
+
+
+def fact_type(annotation: Any) -> type[Fact] | None:
+    """The fact type that an annotation asks for, if it does."""
+    if get_origin(annotation) in {Annotated, Union, UnionType}:
+        return next((found for part in get_args(annotation) if (found := fact_type(part)) is not None), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Fact) else None
+
+
+def _fact(parameter: inspect.Parameter, annotation: Any) -> FactArgument:
+    extra: dict[str, Any] = {}
+    for meta in _metas(annotation):
+        extra |= meta.extra or {}
+    found = fact_type(annotation)
+    assert found is not None  # noqa: S101  # only asked for facts
+    return FactArgument(
+        name=parameter.name,
+        type=found,
+        about=extra.get("about"),
+        parameter=extra.get("parameter"),
+        optional=_is_optional(annotation),
+    )
+
+
+def _metas(annotation: Any) -> Iterator[msgspec.Meta]:
+    for part in get_args(annotation):
+        if isinstance(part, msgspec.Meta):
+            yield part
+        else:
+            yield from _metas(part)
+
+
+def _is_optional(annotation: Any) -> bool:
+    return NoneType in get_args(annotation) or any(_is_optional(part) for part in get_args(annotation))
+
+
+def _kinds(annotation: Any) -> tuple[str, ...]:
+    return tuple(KIND_OF_STREAM[found] for found in id_types_in(annotation))
+
+
+def _with_zone(annotation: Any) -> Any:
+    """Times that people send say their zone."""
+    if annotation is datetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if get_origin(annotation) in {Union, UnionType}:
+        return Union[tuple(_with_zone(part) for part in get_args(annotation))]  # noqa: UP007  # made at run time
+    return annotation

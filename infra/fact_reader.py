@@ -1,0 +1,126 @@
+"""Facts for commands: gathered from reference data and rows, each with the guard that keeps it true."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, get_type_hints
+
+from aggregates.actor import Actor
+from aggregates.event import Event
+from aggregates.facts import Fact, Post, Setting
+from aggregates.ids import EmployeeId
+from aggregates.refused import Refused
+from infra.commands import Command, FactArgument
+from infra.guard_memory import Guard, GuardMemory
+from infra.reading import ReadModelReader
+from projections.reference import APPOINTMENTS, PARAMETERS, Reference
+
+POSTS = tuple(sorted(event.__name__ for event in APPOINTMENTS))
+SETTINGS = tuple(sorted(event.__name__ for event in PARAMETERS))
+
+
+class RowFact:
+    """A function that answers a fact from rows, as its signature says it."""
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        hints = get_type_hints(answer)
+        self.answer: Callable[..., Any] = answer
+        self.type: type[Fact] = hints.pop("return")
+        hints.pop("db")
+        (self.about,) = hints
+        stale_after: Iterable[type[Event]] = answer.__dict__["stale_after"]
+        self.types = tuple(sorted(event.__name__ for event in stale_after))
+
+
+class Gathered(NamedTuple):
+    """The facts of one decision, what keeps them true, and what the envelope says of them."""
+
+    values: Mapping[str, Fact | None]
+    guards: tuple[Guard, ...]
+    cited: Mapping[str, int]
+    parameters: Mapping[str, int]
+
+
+class FactReader:
+    """Answers facts; answers from rows are kept for as long as nothing remembered makes them stale."""
+
+    def __init__(self, rows: ReadModelReader, facts: Iterable[RowFact], *, most: int = 20_000) -> None:
+        self._rows, self._most = rows, most
+        self._facts = {fact.type: fact for fact in facts}
+        self._answers: OrderedDict[tuple[type[Fact], str], tuple[int, Fact]] = OrderedDict()
+        self.hits = self.reads = 0
+
+    async def gather(
+        self,
+        command: Command,
+        sent: Mapping[str, Any],
+        state: Any,
+        stream_id: str,
+        reference: Reference,
+        at: datetime,
+        memory: GuardMemory,
+        rows_at_least: int = 0,
+    ) -> Gathered:
+        """Every fact the command asks for; Refused if one has no subject, Behind if rows are too far back."""
+        values: dict[str, Fact | None] = {}
+        guards: list[Guard] = []
+        cited: dict[str, int] = {}
+        parameters: dict[str, int] = {}
+        for wanted in command.facts:
+            if wanted.type is Setting:
+                number = wanted.parameter or ""
+                version = reference.version(number, at)
+                values[wanted.name] = reference.setting(number, at)
+                parameters[number] = version.position
+                guards.append(Guard(reference.position, SETTINGS, (f"parameter-{number}",)))
+                continue
+            subject = self._subject(wanted, sent, state, stream_id)
+            if subject is None:
+                if not wanted.optional:
+                    raise Refused("This cannot be decided yet: {fact} is not known.", fact=wanted.name)
+                values[wanted.name] = None
+            elif wanted.type is Post:
+                values[wanted.name] = reference.post(EmployeeId(subject), at)
+                guards.append(Guard(reference.position, POSTS, (subject,)))
+                cited[wanted.name] = reference.position
+            else:
+                position, values[wanted.name] = await self._from_rows(wanted.type, subject, memory, rows_at_least)
+                guards.append(Guard(position, self._facts[wanted.type].types, (subject,)))
+                cited[wanted.name] = position
+        return Gathered(values, tuple(guards), cited, parameters)
+
+    def _subject(self, wanted: FactArgument, sent: Mapping[str, Any], state: Any, stream_id: str) -> str | None:
+        """Whom it is about: by name among what was sent, then in the state, then the stream itself."""
+        name = wanted.about or ("employee_id" if wanted.type is Post else self._facts[wanted.type].about)
+        if name in sent:
+            return None if sent[name] is None else str(sent[name])
+        if hasattr(state, name):
+            found = getattr(state, name)
+            return None if found is None else str(found)
+        return stream_id if stream_id.startswith(name.removesuffix("_id") + "-") else None
+
+    async def _from_rows(self, kind: type[Fact], subject: str, memory: GuardMemory, at_least: int) -> tuple[int, Fact]:
+        """The position is read before the answer, so news in between can only make the guard stricter."""
+        fact = self._facts[kind]
+        kept = self._answers.get((kind, subject))
+        if kept is not None and kept[0] >= max(at_least, memory.floor):
+            news = memory.hit(Guard(kept[0], fact.types, (subject,)))
+            if news is None:
+                self.hits += 1
+                return kept
+            at_least = news.position
+        self.reads += 1
+        async with self._rows.read(at_least=at_least) as (db, position):
+            answer = position, await fact.answer(db, subject)
+        self._answers[kind, subject] = answer
+        if len(self._answers) > self._most:
+            self._answers.popitem(last=False)
+        return answer
+
+
+def actor_guard(actor: Actor, reference: Reference) -> Guard:
+    """An actor's roles are a fact too: theirs, and those of whoever lent them the power used."""
+    tags = (actor.id,) if actor.delegation is None else (actor.id, actor.delegation.grantor_id)
+    return Guard(reference.position, POSTS, tags)

@@ -1,0 +1,77 @@
+"""Reading a read model: at one position, and not before it has reached the one that was asked for."""
+
+from __future__ import annotations
+
+import time
+from asyncio import sleep
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool
+
+from projections.question import Database, Page
+
+
+class Behind(Exception):
+    """The read model has not reached a position in time; asking again a little later is all there is to do."""
+
+    def __init__(self, wanted: int, position: int | None) -> None:
+        super().__init__(f"the read model is at {position}, not at {wanted}")
+        self.wanted, self.position = wanted, position
+
+
+class Reading(NamedTuple):
+    """A database in which to ask, and the position that its answers are of."""
+
+    db: Database
+    position: int
+
+
+class ReadModelReader:
+    """Asks questions of the live schema of this code, or of another one such as that of a day in the past."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], schema: str, *, patience: float = 2.0) -> None:
+        self.pool, self.schema, self.patience = pool, schema, patience
+        self._position = sql.SQL("SELECT position FROM {}.place").format(sql.Identifier(schema))
+
+    async def position(self) -> int | None:
+        """How far the live schema is; None while nobody has built it."""
+        async with self.pool.connection() as db:
+            try:
+                cursor = await db.execute(self._position)
+                row = await cursor.fetchone()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                await db.rollback()
+                return None
+        return None if row is None else int(row[0])
+
+    async def reached(self, wanted: int) -> None:
+        """Wait until the live schema has come so far; Behind if it does not in time."""
+        deadline = time.monotonic() + self.patience
+        while (position := await self.position()) is None or position < wanted:
+            if time.monotonic() > deadline:
+                raise Behind(wanted, position)
+            await sleep(0.005)
+
+    @asynccontextmanager
+    async def read(
+        self, *, at_least: int = 0, schema: str | None = None, page: Page | None = None
+    ) -> AsyncIterator[Reading]:
+        """A read-only view of one moment; its position is that of every answer given in it."""
+        if schema is None and at_least:
+            await self.reached(at_least)
+        async with self.pool.connection() as db, db.transaction():
+            await db.execute(
+                sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = {}").format(
+                    sql.Identifier(schema or self.schema)
+                )
+            )
+            try:
+                cursor = await db.execute("SELECT position FROM place")
+                row = await cursor.fetchone()
+            except psycopg.errors.UndefinedTable:
+                raise Behind(at_least, None) from None
+            yield Reading(Database(db, page), 0 if row is None else int(row[0]))
