@@ -24,6 +24,7 @@ from infra.log_reader import LogReader
 from infra.reading import Behind
 from infra.reference_data import ReferenceKeeper
 from infra.states import Known, States
+from projections.reference import Reference
 
 KEYS = UUID("6f0c3c53-5c1f-4e26-9d0b-0c5a7e1f9a11")
 """Namespace of the ids that come from idempotency keys."""
@@ -132,20 +133,6 @@ class Dispatcher:
                 return before
             raise refusal
 
-    def actor(self, command: Command, by: Principal, *times: datetime) -> Actor:
-        """Who asks, with the roles held at all of these times; Forbidden if none of them may give this command."""
-        wanted = command.declaration.by
-        match by.kind:
-            case ActorKind.EMPLOYEE:
-                actor = self.reference.current.actor(EmployeeId(by.id), wanted, *times)
-            case ActorKind.CUSTOMER:
-                actor = Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CUSTOMER}))
-            case _:
-                actor = Actor(id=by.id, kind=by.kind)
-        if wanted.isdisjoint(actor.roles):
-            raise Forbidden(wanted)
-        return actor
-
 
 class _Decision:
     """One order on its way; what is decided anew after news starts from here."""
@@ -205,12 +192,13 @@ class _Decision:
     async def _once(self) -> Answer:
         now = datetime.now(UTC)
         at = self._time(now)
-        actor = self.desk.actor(self.command, self.order.by, at, now)
+        # one and the same for all that follows: the guards say of which position it is
+        reference = self.desk.reference.current
+        actor = self._actor(reference, at, now)
         if at < now and MAY_BACKDATE.isdisjoint(actor.roles):
             raise Refused("Recording an act of the past takes the right to do so: ask your lead.")
         known = await self._known()
         await self._check_ids()
-        reference = self.desk.reference.current
         facts = await self.desk.facts.gather(
             self.command,
             self.sent,
@@ -242,6 +230,20 @@ class _Decision:
         if getattr(self.order.body, "reason", None) is None:
             raise Refused("Say in `reason` why this act of the past is recorded only now.")
         return min(at, now)
+
+    def _actor(self, reference: Reference, *times: datetime) -> Actor:
+        """Who asks, with the roles held at all of these times; Forbidden if none of them may give this command."""
+        by, wanted = self.order.by, self.command.declaration.by
+        match by.kind:
+            case ActorKind.EMPLOYEE:
+                actor = reference.actor(EmployeeId(by.id), wanted, *times)
+            case ActorKind.CUSTOMER:
+                actor = Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CUSTOMER}))
+            case _:
+                actor = Actor(id=by.id, kind=by.kind)
+        if wanted.isdisjoint(actor.roles):
+            raise Forbidden(wanted)
+        return actor
 
     async def _known(self) -> Known:
         known = await self.desk.states.of(self.command.kind, self.stream_id)

@@ -104,13 +104,12 @@ class FactReader:
     async def _from_rows(self, kind: type[Fact], subject: str, memory: GuardMemory, at_least: int) -> tuple[int, Fact]:
         """The position is read before the answer, so news in between can only make the guard stricter."""
         fact = self._facts[kind]
+        # what this process knows of, the answer takes into account
+        at_least = max(at_least, memory.latest(fact.types, (subject,)))
         kept = self._answers.get((kind, subject))
         if kept is not None and kept[0] >= max(at_least, memory.floor):
-            news = memory.hit(Guard(kept[0], fact.types, (subject,)))
-            if news is None:
-                self.hits += 1
-                return kept
-            at_least = news.position
+            self.hits += 1
+            return kept
         self.reads += 1
         async with self._rows.read(at_least=at_least) as (db, position):
             answer = position, await fact.answer(db, subject)

@@ -67,6 +67,11 @@ class GuardMemory:
                     return News(position, type_, tag)
         return None
 
+    def latest(self, types: Iterable[str], tags: Iterable[str]) -> int:
+        """Where remembered news of one of these types about one of these last occurred; 0 if none is remembered."""
+        keys = [(type_, tag) for type_ in types for tag in tags]
+        return max((self._new.get(key) or self._old.get(key, 0) for key in keys), default=0)
+
     def checked(self, guard: Guard) -> int:
         """Up to which position this guard is known to hold; from there on somebody else has to look."""
         if guard.after < self.floor or self.hit(guard) is not None:

@@ -16,6 +16,7 @@ class Row(Value):
     """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more."""
 
     key: ClassVar[tuple[str, ...]] = ()
+    indexes: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
 
 def key_fields(row: type[Row]) -> tuple[str, ...]:

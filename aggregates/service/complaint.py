@@ -426,6 +426,8 @@ class Complaint(Value):
                 raise Refused("A remedy of more than {limit} needs approval first.", limit=limit)
             if by.speaks_for(self.approval.approver_id):
                 raise Refused("You approved this remedy: somebody else proposes it.")
+            if self.approval.approver_id == self.handler_id:
+                raise Refused("Handlers do not approve their own remedies: ask somebody else.")
         return ResolutionProposed(remedy=remedy, cost=cost)
 
     @command(by=(Role.EMPLOYEE,), clause="3.3.2-c")

@@ -1,0 +1,459 @@
+"""Which complaints are open, how bad are they, on whose desk do they lie, and how well do we handle them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, LiteralString
+
+from msgspec.structs import replace
+
+from aggregates.actor import Role
+from aggregates.event import LegacyRecordImported, Recorded
+from aggregates.ids import ComplaintId, CustomerId, EmployeeId
+from aggregates.service.complaint import (
+    DESK,
+    Answer,
+    ComplaintAcknowledged,
+    ComplaintAssessed,
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintConverted,
+    ComplaintDetailsRecorded,
+    ComplaintEscalated,
+    ComplaintEvent,
+    ComplaintReceived,
+    ComplaintReopened,
+    ComplaintWithdrawn,
+    CustomerSatisfactionConfirmed,
+    DecisionCommunicated,
+    InvestigationFindingRecorded,
+    MeasuresDecided,
+    ProgressReportedToCustomer,
+    RecourseExhaustedDeclared,
+    RemedyApproved,
+    ResolutionProposed,
+    ResolutionRejectedByCustomer,
+    ResponsibilityAccepted,
+    ResponsibilityContested,
+    ResponsibilitySettled,
+    ResponsibleDepartmentAssigned,
+    Severity,
+)
+from aggregates.text import Code, Personal, personal
+from aggregates.value import Value
+from projections.question import Database, question, select
+from projections.row import Row, View, its_stream, its_stream_and_person
+
+READERS = (*DESK, Role.MANAGER, Role.DEPUTY, Role.AUDITOR)
+
+
+class Stage(StrEnum):
+    """How far a complaint is, from its receipt to one of its ends."""
+
+    RECEIVED = "received"
+    REOPENED = "reopened"
+    ASSESSED = "assessed"
+    DEPARTMENT_ASSIGNED = "department assigned"
+    IN_RESOLUTION = "in resolution"
+    RESOLUTION_PROPOSED = "resolution proposed"
+    DECISION_COMMUNICATED = "decision communicated"
+    RECOURSE_EXHAUSTED = "recourse exhausted"
+    SATISFIED = "satisfied"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+    CONVERTED = "converted"
+
+
+ORDER: Mapping[Stage, int] = {stage: n for n, stage in enumerate(Stage)}
+ENDED = frozenset({Stage.CLOSED, Stage.WITHDRAWN, Stage.CONVERTED})
+
+
+class ComplaintRow(Row):
+    """`number` is the complaint's own short number, the position of its receipt.
+
+    Acknowledged, assessed and proposed: when for the first time; confirmed and closed: when last. `events` counts what
+    people recorded: one for each event of ours, one for each line of an imported source, however many events it became.
+    """
+
+    complaint_id: ComplaintId
+    number: int
+    received_at: datetime
+    first_at: datetime
+    last_at: datetime
+    silent_since: datetime
+    status: Stage = Stage.RECEIVED
+    customer_id: CustomerId | None = None
+    severity: Severity | None = None
+    category: Code | None = None
+    unit: Code | None = None
+    answer: Answer | None = None
+    handler_id: EmployeeId | None = None
+    root_cause: Code | None = None
+    measures_due: date | None = None
+    cost: Decimal | None = None
+    score: int | None = None
+    acknowledged_at: datetime | None = None
+    assessed_at: datetime | None = None
+    proposed_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    closed_at: datetime | None = None
+    confirmed: bool = False
+    exhausted: bool = False
+    closings: int = 0
+    rejections: int = 0
+    reopened: int = 0
+    level: int = 0
+    events: int = 0
+    longest_silence_seconds: int = 0
+
+
+class HandlerRow(Row):
+    """How much somebody did on one complaint, counted as `ComplaintRow.events` is."""
+
+    key = ("complaint_id", "person_id")
+
+    complaint_id: ComplaintId
+    person_id: str
+    rows: int = 0
+
+
+def received(row: ComplaintRow | None, record: Recorded[ComplaintReceived]) -> ComplaintRow:
+    row = row or _begun(record)
+    at, customer_id = record.effective_at, record.event.customer_id
+    return _with(row, record, number=record.position, received_at=at, customer_id=customer_id)
+
+
+def acknowledged(row: ComplaintRow | None, record: Recorded[ComplaintAcknowledged]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, acknowledged_at=row.acknowledged_at or record.effective_at)
+
+
+def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> ComplaintRow:
+    row, event = row or _begun(record), record.event
+    return _with(
+        row,
+        record,
+        status=_forward(row, Stage.ASSESSED),
+        severity=event.severity,
+        category=event.category,
+        assessed_at=row.assessed_at or record.effective_at,
+    )
+
+
+def department_assigned(row: ComplaintRow | None, record: Recorded[ResponsibleDepartmentAssigned]) -> ComplaintRow:
+    row = row or _begun(record)
+    status = _forward(row, Stage.DEPARTMENT_ASSIGNED)
+    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.AWAITED)
+
+
+def accepted(row: ComplaintRow | None, record: Recorded[ResponsibilityAccepted]) -> ComplaintRow:
+    row = row or _begun(record)
+    status = _forward(row, Stage.IN_RESOLUTION)
+    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
+
+
+def contested(row: ComplaintRow | None, record: Recorded[ResponsibilityContested]) -> ComplaintRow:
+    return _with(row or _begun(record), record, unit=record.event.unit, answer=Answer.CONTESTED)
+
+
+def settled(row: ComplaintRow | None, record: Recorded[ResponsibilitySettled]) -> ComplaintRow:
+    row = row or _begun(record)
+    status = _forward(row, Stage.IN_RESOLUTION)
+    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.SETTLED)
+
+
+def assigned(row: ComplaintRow | None, record: Recorded[ComplaintAssigned]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
+
+
+def investigated(row: ComplaintRow | None, record: Recorded[InvestigationFindingRecorded]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
+
+
+def measures_decided(row: ComplaintRow | None, record: Recorded[MeasuresDecided]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
+
+
+def proposed(row: ComplaintRow | None, record: Recorded[ResolutionProposed]) -> ComplaintRow:
+    row = row or _begun(record)
+    status, at = _unless_ended(row, Stage.RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
+    return _with(row, record, status=status, cost=record.event.cost, proposed_at=at)
+
+
+def communicated(row: ComplaintRow | None, record: Recorded[DecisionCommunicated]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_forward(row, Stage.DECISION_COMMUNICATED))
+
+
+def confirmed(row: ComplaintRow | None, record: Recorded[CustomerSatisfactionConfirmed]) -> ComplaintRow:
+    row = row or _begun(record)
+    status, at = _unless_ended(row, Stage.SATISFIED), record.effective_at
+    return _with(row, record, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
+
+
+def rejected(row: ComplaintRow | None, record: Recorded[ResolutionRejectedByCustomer]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
+
+
+def escalated(row: ComplaintRow | None, record: Recorded[ComplaintEscalated]) -> ComplaintRow:
+    return _with(row or _begun(record), record, level=record.event.level)
+
+
+def exhausted(row: ComplaintRow | None, record: Recorded[RecourseExhaustedDeclared]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
+
+
+def closed(row: ComplaintRow | None, record: Recorded[ComplaintClosed]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
+
+
+def reopened(row: ComplaintRow | None, record: Recorded[ComplaintReopened]) -> ComplaintRow:
+    row = row or _begun(record)
+    return _with(row, record, status=Stage.REOPENED, reopened=row.reopened + 1)
+
+
+def withdrawn(row: ComplaintRow | None, record: Recorded[ComplaintWithdrawn]) -> ComplaintRow:
+    return _with(row or _begun(record), record, status=Stage.WITHDRAWN)
+
+
+def converted(row: ComplaintRow | None, record: Recorded[ComplaintConverted]) -> ComplaintRow:
+    return _with(row or _begun(record), record, status=Stage.CONVERTED)
+
+
+def told(
+    row: ComplaintRow | None,
+    record: Recorded[ComplaintDetailsRecorded | ProgressReportedToCustomer | RemedyApproved | LegacyRecordImported],
+) -> ComplaintRow:
+    return _with(row or _begun(record), record)
+
+
+complaints = View(
+    ComplaintRow,
+    received,
+    acknowledged,
+    assessed,
+    department_assigned,
+    accepted,
+    contested,
+    settled,
+    assigned,
+    investigated,
+    measures_decided,
+    proposed,
+    communicated,
+    confirmed,
+    rejected,
+    escalated,
+    exhausted,
+    closed,
+    reopened,
+    withdrawn,
+    converted,
+    told,
+    key=its_stream(ComplaintId),
+)
+
+
+def worked(row: HandlerRow | None, record: Recorded[ComplaintEvent | LegacyRecordImported]) -> HandlerRow:
+    row = row or HandlerRow(complaint_id=ComplaintId(record.stream_id), person_id=record.person)
+    return replace(row, rows=row.rows + 1) if _begins_a_line(record) else row
+
+
+handlers = View(HandlerRow, worked, key=its_stream_and_person(ComplaintId))
+
+
+def _begun(record: Recorded[Any]) -> ComplaintRow:
+    """A row before its first event, whichever that is: imported cases may begin with any."""
+    at = record.effective_at
+    return ComplaintRow(
+        complaint_id=ComplaintId(record.stream_id),
+        number=record.position,
+        received_at=at,
+        first_at=at,
+        last_at=at,
+        silent_since=at,
+    )
+
+
+def _with(row: ComplaintRow, record: Recorded[Any], **news: Any) -> ComplaintRow:
+    """The row with what is new, and with the event counted."""
+    at = record.effective_at
+    if not _begins_a_line(record):
+        return replace(row, last_at=at, **news)
+    silence = int((at - row.silent_since).total_seconds())
+    return replace(
+        row,
+        last_at=at,
+        silent_since=at,
+        events=row.events + 1,
+        longest_silence_seconds=max(row.longest_silence_seconds, silence),
+        **news,
+    )
+
+
+def _begins_a_line(record: Recorded[Any]) -> bool:
+    """Of the events that one line of a source became, the first stands for the line."""
+    origin = record.envelope.origin
+    return origin is None or origin.part == 0
+
+
+def _forward(row: ComplaintRow, status: Stage) -> Stage:
+    """Never back: a complaint assessed again in the middle of its resolution stays there."""
+    return max(row.status, status, key=ORDER.__getitem__)
+
+
+def _unless_ended(row: ComplaintRow, status: Stage) -> Stage:
+    """Only reopening takes up again what has ended."""
+    return row.status if row.status in ENDED else status
+
+
+class Spread(Value):
+    """Of some cases, in days: half of them took no longer than the median, nine of ten no longer than p90."""
+
+    median: float | None
+    p90: float | None
+
+
+class Busy(Value):
+    """Somebody, and how many rows they recorded on complaints."""
+
+    person_id: str
+    name: Annotated[Personal, personal("person_id")]
+    rows: int
+
+
+class ComplaintFigures(Value):
+    """Numbers of cases, and days. A case is closed if it ever was, and open if it is not ended now."""
+
+    received: int
+    events: int
+    closed: int
+    open: int
+    closed_without_confirmation: int
+    handling_days: Spread
+    handling_days_by_severity: Mapping[Severity, Spread]
+    longest_silence_days: float
+    busiest_handlers: tuple[Busy, ...]
+
+
+@question(path="complaints", readers=READERS, order=("received_at", "complaint_id"))
+async def board(
+    db: Database,
+    status: Stage | None = None,
+    severity: Severity | None = None,
+    handler_id: EmployeeId | None = None,
+    customer_id: CustomerId | None = None,
+    unit: Code | None = None,
+    open: bool | None = None,  # noqa: A002  # what people call it in the address
+) -> list[ComplaintRow]:
+    """All complaints, or those of one kind; the oldest first."""
+    conditions: dict[LiteralString, str | bool | None] = {
+        "status = %s": status and status.value,
+        "severity = %s": severity and severity.value,
+        "handler_id = %s": handler_id,
+        "customer_id = %s": customer_id,
+        "unit = %s": unit,
+        "(status NOT IN ('closed', 'withdrawn', 'converted')) = %s": open,
+    }
+    wanted = {condition: value for condition, value in conditions.items() if value is not None}
+    where = " AND ".join(wanted) or "true"
+    query = f"SELECT * FROM complaint_row WHERE {where} ORDER BY received_at, complaint_id"
+    return await select(db, ComplaintRow, query, *wanted.values())
+
+
+@question(path="complaints/{complaint_id}", readers=READERS, one_of=complaints)
+async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:
+    """One complaint as it stands."""
+    rows = await select(db, ComplaintRow, "SELECT * FROM complaint_row WHERE complaint_id = %s", complaint_id)
+    return rows[0] if rows else None
+
+
+@question(path="complaints/figures", readers=READERS, tables=("complaint_row", "handler_row", "employee_row"))
+async def figures(db: Database) -> ComplaintFigures:
+    """How many complaints there were, how long they took, and who worked most on them."""
+    (totals,) = await select(
+        db,
+        _Totals,
+        """
+        SELECT
+            count(*) AS received,
+            coalesce(sum(events), 0)::bigint AS events,
+            count(*) FILTER (WHERE closings > 0) AS closed,
+            count(*) FILTER (WHERE status NOT IN ('closed', 'withdrawn', 'converted')) AS open,
+            count(*) FILTER (WHERE closings > 0 AND NOT confirmed AND NOT exhausted) AS closed_without_confirmation,
+            coalesce(max(longest_silence_seconds), 0) / 86400.0::double precision AS longest_silence_days
+        FROM complaint_row""",
+    )
+    spreads = await select(
+        db,
+        _SpreadOf,
+        """
+        SELECT
+            severity,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - first_at) / 86400) AS median,
+            percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - first_at) / 86400) AS p90
+        FROM complaint_row
+        WHERE closings > 0
+        GROUP BY GROUPING SETS ((), (severity))
+        HAVING grouping(severity) = 1 OR severity IS NOT NULL
+        ORDER BY grouping(severity) DESC, severity""",
+    )
+    overall, *of_each = spreads
+    return ComplaintFigures(
+        received=totals.received,
+        events=totals.events,
+        closed=totals.closed,
+        open=totals.open,
+        closed_without_confirmation=totals.closed_without_confirmation,
+        handling_days=overall.spread,
+        handling_days_by_severity={of.severity: of.spread for of in of_each if of.severity is not None},
+        longest_silence_days=totals.longest_silence_days,
+        busiest_handlers=await _busiest(db),
+    )
+
+
+class _Totals(Value):
+    received: int
+    events: int
+    closed: int
+    open: int
+    closed_without_confirmation: int
+    longest_silence_days: float
+
+
+class _SpreadOf(Value):
+    severity: Severity | None
+    median: float | None
+    p90: float | None
+
+    @property
+    def spread(self) -> Spread:
+        return Spread(median=self.median, p90=self.p90)
+
+
+async def _busiest(db: Database) -> tuple[Busy, ...]:
+    busy = await select(
+        db,
+        Busy,
+        """
+        SELECT person_id, coalesce(name, person_id) AS name, rows
+        FROM (
+            SELECT person_id, sum(rows)::bigint AS rows, rank() OVER (ORDER BY sum(rows) DESC) AS place
+            FROM handler_row
+            WHERE NOT starts_with(person_id, 'customer-')
+            GROUP BY person_id
+        ) worked
+        LEFT JOIN employee_row ON employee_id = person_id
+        WHERE place <= 5""",
+    )
+    # names may be sealed in the database, so only here do they have an order
+    return tuple(sorted(busy, key=lambda one: (-one.rows, one.name))[:5])

@@ -1,0 +1,117 @@
+"""Whom do we know, how do we reach them, and who of us looks after them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from aggregates.actor import Role
+from aggregates.business.customer import (
+    DESKS,
+    AccountOwnerAssigned,
+    ContactAdded,
+    ContactEnded,
+    CustomerProfileChanged,
+    CustomerProfileCorrected,
+    CustomerRegistered,
+)
+from aggregates.event import Recorded
+from aggregates.ids import CustomerId, EmployeeId
+from aggregates.text import Code, Personal, Text, personal
+from aggregates.value import Value
+from projections.question import Database, question, select
+from projections.row import Row, View, its_stream, still_news
+
+
+class Contact(Value):
+    """Somebody who speaks for the customer."""
+
+    contact: Code
+    name: Annotated[Personal, personal("customer_id")]
+    phone: Annotated[Personal, personal("customer_id")] | None
+    email: Annotated[Personal, personal("customer_id")] | None
+    position: Code | None
+    ended: bool = False
+
+
+class CustomerRow(Row):
+    """`since` says from when each fact of the profile holds."""
+
+    customer_id: CustomerId
+    name: Text
+    registered_at: datetime
+    source: Code
+    credit_code: Code | None = None
+    region: Code | None = None
+    segment: Code | None = None
+    payment_terms: Code | None = None
+    owner_id: EmployeeId | None = None
+    contacts: tuple[Contact, ...] = ()
+    since: Mapping[str, datetime] = {}
+
+
+def registered(record: Recorded[CustomerRegistered]) -> CustomerRow:
+    event = record.event
+    return CustomerRow(
+        customer_id=CustomerId(record.stream_id),
+        name=event.name,
+        registered_at=record.effective_at,
+        source=event.source,
+        credit_code=event.credit_code,
+        region=event.region,
+        segment=event.segment,
+    )
+
+
+def told(row: CustomerRow, record: Recorded[CustomerProfileChanged | CustomerProfileCorrected]) -> CustomerRow:
+    facts = {name: fact for name, fact in asdict(record.event).items() if fact is not UNSET}
+    news: dict[str, Any] = still_news(row.since, facts, record.effective_at)
+    return replace(row, **news, since={**row.since, **dict.fromkeys(news, record.effective_at)})
+
+
+def contact_added(row: CustomerRow, record: Recorded[ContactAdded]) -> CustomerRow:
+    event = record.event
+    contact = Contact(
+        contact=event.contact, name=event.name, phone=event.phone, email=event.email, position=event.position
+    )
+    return replace(row, contacts=(*row.contacts, contact))
+
+
+def contact_ended(row: CustomerRow, record: Recorded[ContactEnded]) -> CustomerRow:
+    ended = record.event.contact
+    return replace(row, contacts=tuple(replace(c, ended=True) if c.contact == ended else c for c in row.contacts))
+
+
+def owned(row: CustomerRow, record: Recorded[AccountOwnerAssigned]) -> CustomerRow:
+    return replace(row, owner_id=record.event.owner_id)
+
+
+customers = View(CustomerRow, registered, told, contact_added, contact_ended, owned, key=its_stream(CustomerId))
+READERS = (*DESKS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR)
+
+
+@question(path="customers", readers=READERS, order=("registered_at", "customer_id"))
+async def on_file(
+    db: Database, owner_id: EmployeeId | None = None, segment: Code | None = None, credit_code: Code | None = None
+) -> list[CustomerRow]:
+    """Customers in the order in which we met them."""
+    return await select(
+        db,
+        CustomerRow,
+        """
+        SELECT * FROM customer_row
+        WHERE (owner_id = %s OR %s::text IS NULL) AND (segment = %s OR %s::text IS NULL)
+          AND (credit_code = %s OR %s::text IS NULL)""",
+        owner_id, owner_id, segment, segment, credit_code, credit_code,
+    )  # fmt: skip
+
+
+@question(path="customers/{customer_id}", readers=READERS, one_of=customers)
+async def one(db: Database, customer_id: CustomerId) -> CustomerRow | None:
+    """The file of one customer."""
+    rows = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)
+    return rows[0] if rows else None

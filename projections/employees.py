@@ -1,0 +1,65 @@
+"""Who works here?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from aggregates.actor import Role
+from aggregates.event import Recorded
+from aggregates.ids import EmployeeId
+from aggregates.people.employee import EmployeeDetailsChanged, EmployeeDetailsCorrected, EmployeeRegistered
+from aggregates.text import Code, Personal, personal
+from projections.question import Database, question, select
+from projections.row import Row, View, its_stream, still_news
+
+
+class EmployeeRow(Row):
+    """`since` says from when each detail holds."""
+
+    employee_id: EmployeeId
+    name: Annotated[Personal, personal("employee_id")]
+    registered_at: datetime
+    number: Code | None = None
+    email: Annotated[Personal, personal("employee_id")] | None = None
+    since: Mapping[str, datetime] = {}
+
+
+def registered(record: Recorded[EmployeeRegistered]) -> EmployeeRow:
+    event = record.event
+    return EmployeeRow(
+        employee_id=EmployeeId(record.stream_id),
+        name=event.name,
+        registered_at=record.effective_at,
+        number=event.number,
+        email=event.email,
+    )
+
+
+def told(row: EmployeeRow, record: Recorded[EmployeeDetailsChanged | EmployeeDetailsCorrected]) -> EmployeeRow:
+    details = {name: detail for name, detail in asdict(record.event).items() if detail is not UNSET}
+    news: dict[str, Any] = still_news(row.since, details, record.effective_at)
+    return replace(row, **news, since={**row.since, **dict.fromkeys(news, record.effective_at)})
+
+
+employees = View(EmployeeRow, registered, told, key=its_stream(EmployeeId))
+READERS = frozenset(Role) - {Role.CUSTOMER}
+
+
+@question(path="employees", readers=READERS, order=("registered_at", "employee_id"))
+async def on_record(db: Database, number: Code | None = None) -> list[EmployeeRow]:
+    """Employees in the order in which they were registered."""
+    return await select(
+        db, EmployeeRow, "SELECT * FROM employee_row WHERE number = %s OR %s::text IS NULL", number, number
+    )
+
+
+@question(path="employees/{employee_id}", readers=READERS, one_of=employees)
+async def one(db: Database, employee_id: EmployeeId) -> EmployeeRow | None:
+    """One employee."""
+    rows = await select(db, EmployeeRow, "SELECT * FROM employee_row WHERE employee_id = %s", employee_id)
+    return rows[0] if rows else None

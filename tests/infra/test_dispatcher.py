@@ -1,0 +1,212 @@
+"""From an order to the log, with facts that others may change at the same instant."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+
+from aggregates.actor import ActorKind, Role
+from aggregates.event import Envelope, Event
+from aggregates.ids import THE_DEPARTMENT, CustomerId, EmployeeId
+from aggregates.organisation.department import RoleAssigned, RoleEnded
+from aggregates.refused import Refused
+from aggregates.text import Code
+from infra.append import Append, Change, Entry
+from infra.codec import Codec, envelope_bytes
+from infra.commands import Command, all_commands
+from infra.dispatcher import Dispatcher, Forbidden, NotFound, Order, Outdated, Principal
+from infra.event_store import Writer
+from infra.fact_reader import FactReader, RowFact
+from infra.log_reader import LogReader
+from infra.read_model.engine import ReadModel
+from infra.read_model.projector import Projector
+from infra.reading import ReadModelReader
+from infra.reference_data import ReferenceKeeper
+from infra.states import States
+from tests.infra.small_shop import LIMITS, ORDERS, ShopOrder, allowances, shop_allowance
+
+ANNA, ACME = EmployeeId("employee-anna"), CustomerId("customer-acme")
+COMMANDS: dict[str, Command] = {command.name: command for command in all_commands((LIMITS, ORDERS))}
+BY_ANNA = Principal(ANNA)
+
+
+class Shop:
+    """The machinery around the small shop; `facts=False` leaves out the guards of facts."""
+
+    def __init__(self, database: str) -> None:
+        self.codec = Codec(Event.known.values())
+        self.model = ReadModel((allowances,), self.codec, "shop")
+        self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(database, open=False, min_size=1, max_size=6)
+        self.reference = ReferenceKeeper(self.pool, self.codec)
+        self.writer = Writer(database, wrote=self.reference.wrote)
+        self.reader = LogReader(self.pool)
+        self.states = States(self.reader, self.codec)
+        self.facts = FactReader(ReadModelReader(self.pool, self.model.schema), [RowFact(shop_allowance)])
+        self.desk = Dispatcher(
+            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, ZoneInfo("Asia/Shanghai")
+        )
+
+    async def give(self, name: str, stream_id: str | None = None, **more: Any) -> Any:
+        """Give a command as Anna."""
+        order = {key: more.pop(key) for key in ("key", "if_version", "by") if key in more}
+        body = COMMANDS[name].body(**more)
+        return await self.desk.give(Order(COMMANDS[name], stream_id, body, **{"by": BY_ANNA, **order}))
+
+    async def happen(self, stream_id: str, event: Event) -> None:
+        """Something is simply so."""
+        meta = envelope_bytes(Envelope(kind=ActorKind.FOUNDER))
+        entry = Entry(self.codec.stored(stream_id, event), meta)
+        await self.writer.append(Append("founder", uuid4(), (Change(stream_id, None, (entry,)),)))
+
+
+@asynccontextmanager
+async def shop(database: str) -> AsyncIterator[Shop]:
+    """A shop in which Anna holds an office and Acme may order for 100."""
+    it, stop = Shop(database), threading.Event()
+    projector = threading.Thread(target=Projector(database, it.model).run, args=(stop,))
+    projector.start()
+    await it.pool.open()
+    await it.writer.start()
+    await it.reference.start()
+    try:
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        appointed = RoleAssigned(employee_id=ANNA, role=Role.MEMBER, unit=Code("shop"), valid_from=since)
+        await it.happen(THE_DEPARTMENT, appointed)
+        await it.happen(ACME, RoleEnded(employee_id=ANNA, role=Role.LEGAL, unit=Code("x"), ended_at=since))
+        await it.reference.refresh()
+        yield it
+    finally:
+        await it.reference.stop()
+        await it.writer.stop()
+        await it.pool.close()
+        stop.set()
+        projector.join(20)
+
+
+def run(example: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(example)
+
+
+def ordered(database: str) -> Decimal:
+    with psycopg.connect(database) as db:
+        query = "SELECT coalesce(sum((data->>'amount')::numeric), 0) FROM yewu.event WHERE type = 'ShopOrderPlaced'"
+        (total,) = db.execute(query).fetchone() or (Decimal(0),)
+    return Decimal(total)
+
+
+def test_orders_at_the_same_instant_never_pass_the_limit(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            orders = (here.give("place", customer_id=ACME, amount=Decimal(7)) for _ in range(40))
+            await asyncio.gather(*orders, return_exceptions=True)
+            assert ordered(database) <= 100
+            while ordered(database) + 7 <= 100:
+                await here.give("place", customer_id=ACME, amount=Decimal(7))
+            with pytest.raises(Refused, match="owes 98 of 100"):
+                await here.give("place", customer_id=ACME, amount=Decimal(7))
+
+    run(example())
+    assert ordered(database) == 98
+
+
+def test_and_without_guards_they_would(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            for row_fact in here.facts._facts.values():
+                monkeypatch.setattr(row_fact, "types", ("Nothing",))
+            orders = (here.give("place", customer_id=ACME, amount=Decimal(7)) for _ in range(40))
+            await asyncio.gather(*orders, return_exceptions=True)
+
+    run(example())
+    assert ordered(database) > 100
+
+
+def test_a_state_that_was_kept_equals_the_state_recalled(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            for n in range(3):
+                await here.give("note", placed.id, note=Code(f"note {n}"))
+            kept = await here.states.of(ORDERS, placed.id)
+            recalled = await States(here.reader, here.codec).of(ORDERS, placed.id)
+            assert kept == recalled
+            assert kept.state == ShopOrder(placed=True, notes=3)
+
+    run(example())
+
+
+def test_two_who_write_on_one_stream_both_succeed(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            notes = [here.give("note", placed.id, note=Code(f"note {n}")) for n in range(3)]
+            answers = await asyncio.gather(*notes)
+            assert sorted(answer.version for answer in answers) == [2, 3, 4]
+
+    run(example())
+
+
+def test_whoever_insists_on_a_version_gets_that_version_or_nothing(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            notes = [here.give("note", placed.id, note=Code(f"note {n}"), if_version=1) for n in range(3)]
+            answers = await asyncio.gather(*notes, return_exceptions=True)
+            assert sorted(isinstance(answer, Outdated) for answer in answers) == [False, True, True]
+
+    run(example())
+
+
+def test_a_command_that_changes_nothing_says_so(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            answer = await here.give("note", placed.id, note=Code("nothing"))
+            assert (answer.version, answer.position, answer.events) == (1, None, ())
+
+    run(example())
+
+
+def test_ids_name_what_exists_and_is_of_their_kind(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            with pytest.raises(Refused, match="customer_id: there is no customer-nobody"):
+                await here.give("place", customer_id=CustomerId("customer-nobody"), amount=Decimal(1))
+            with pytest.raises(Refused, match="customer_id: there is no department"):
+                await here.give("place", customer_id=CustomerId(THE_DEPARTMENT), amount=Decimal(1))
+            with pytest.raises(NotFound):
+                await here.give("note", "complaint-nothing", note=Code("x"))
+
+    run(example())
+
+
+def test_a_right_that_ends_at_the_same_instant_is_not_used(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            ended = RoleEnded(employee_id=ANNA, role=Role.MEMBER, unit=Code("shop"), ended_at=datetime.now(UTC))
+            # the right ends first; this process has not read it yet and would still believe in it
+            _, late = await asyncio.gather(
+                here.happen(THE_DEPARTMENT, ended), here.give("note", placed.id, note=Code("x")), return_exceptions=True
+            )
+            assert isinstance(late, Forbidden)
+
+    run(example())
