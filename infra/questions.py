@@ -1,0 +1,98 @@
+"""What every surface derives from the signatures of questions: their parameters, readers, pages and answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from infra.read_model.tables import table_name
+from projections.question import Page, Question
+from projections.row import Row
+
+
+class BadCursor(ValueError):
+    """A cursor that no page of ours ended with."""
+
+
+class Asked:
+    """One question, as its signature says it."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
+        self.ask = ask
+        self.declaration: Question = ask.__dict__["question"]
+        hints = get_type_hints(ask, include_extras=True)
+        self.answer: Any = hints.pop("return")
+        parameters = [p for p in inspect.signature(ask).parameters.values() if p.name != "db"]
+        in_path = set(re.findall(r"{(\w+)}", self.declaration.path))
+        self.in_path = tuple(p.name for p in parameters if p.name in in_path)
+        self.query: dict[str, tuple[Any, Any]] = {
+            p.name: (hints[p.name], p.default) for p in parameters if p.name not in in_path
+        }
+        fields = [
+            (p.name, hints[p.name]) if p.default is p.empty else (p.name, hints[p.name], p.default) for p in parameters
+        ]
+        self.arguments = msgspec.defstruct(
+            f"{self.slug.title().replace('.', '')}Arguments",
+            fields,
+            frozen=True,
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
+        self.many = get_origin(self.answer) is list
+        self.item: Any = get_args(self.answer)[0] if self.many else self.answer
+        self.tables = self.declaration.tables or _tables_of(self.answer)
+        if not self.tables:
+            raise TypeError(f"{self.slug} does not say which tables it reads")
+
+    @property
+    def slug(self) -> str:
+        """Its name among all questions: `complaints.figures`."""
+        return f"{self.ask.__module__.rpartition('.')[2]}.{self.ask.__name__}"
+
+    @property
+    def route(self) -> str:
+        """Where it is asked."""
+        return "/" + self.declaration.path
+
+    def page(self, limit: int, cursor: str | None) -> Page | None:
+        """The page that is wanted; None where the answer is no list. BadCursor for a cursor that is not ours."""
+        if not self.many or not self.declaration.order:
+            return None
+        after = None if cursor is None else _read_cursor(cursor, len(self.declaration.order))
+        return Page(order=self.declaration.order, limit=limit, after=after)
+
+    def next_cursor(self, items: list[Any], page: Page) -> str | None:
+        """Where the next page begins, if the query found one row more than the page holds."""
+        if len(items) <= page.limit:
+            return None
+        last = items[page.limit - 1]
+        values = msgspec.json.encode([str(msgspec.to_builtins(getattr(last, column))) for column in page.order])
+        return base64.urlsafe_b64encode(values).decode().rstrip("=")
+
+
+def all_questions(asks: Iterable[Callable[..., Awaitable[Any]]]) -> list[Asked]:
+    """Every question there is; those with a fixed address before those with an id in its place."""
+    return sorted(map(Asked, asks), key=lambda asked: ("{" in asked.route, asked.route))
+
+
+def _tables_of(annotation: Any) -> tuple[str, ...]:
+    """The tables of the row types that an answer consists of."""
+    if isinstance(annotation, type) and issubclass(annotation, Row):
+        return (table_name(annotation),)
+    return tuple(name for part in get_args(annotation) for name in _tables_of(part))
+
+
+def _read_cursor(cursor: str, width: int) -> tuple[str, ...]:
+    try:
+        values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...])
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        raise BadCursor(cursor) from None
+    if len(values) != width:
+        raise BadCursor(cursor)
+    return values

@@ -1,0 +1,200 @@
+"""Folding: each event is decoded once, and shown to the views that take it, in the order it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC
+from hashlib import sha256
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from msgspec import convert
+
+from aggregates.event import Event, Recorded
+from aggregates.ids import kind_of
+from infra.read_model.lines import Decoding, Line, recorded
+from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, References
+from infra.read_model.selection import Selection
+from infra.read_model.tables import Shelf, Table
+from projections.row import KeyOf, KeyValue, Row, Unfounded, View
+
+TRAIL = "trail_tag"
+"""The audit trail by tag: asked for like a row type where only some are built."""
+
+LONGEST_NAME = 63
+BUILDING = "_new"
+"""What the name of a schema ends with while it is being built."""
+
+Shelves: TypeAlias = list[Shelf]
+"""One for each table of an engine, in its order."""
+
+Taker: TypeAlias = tuple[int, KeyOf, Callable[..., Any], bool, bool, bool]
+"""Whose shelf, which row, the step, whether it begins rows, changes them, and refers to reference data."""
+
+Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker]]
+"""An event that somebody takes, and who does."""
+
+Touched: TypeAlias = tuple[int, KeyValue]
+"""Whose shelf, and which row on it."""
+
+Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker]]
+
+
+class Poisoned(Exception):
+    """An event that a view cannot take; nothing at or behind its position has been folded."""
+
+    def __init__(self, position: int, stream_id: str, event_type: str, view: str, problem: BaseException) -> None:
+        super().__init__(f"{view} cannot take {event_type} at position {position} on {stream_id}: {problem!r}")
+        self.position, self.stream_id, self.event_type, self.view = position, stream_id, event_type, view
+
+
+class Engine:
+    """Some views, ready to fold. Several views may make rows of one type: the key says whose a row is."""
+
+    def __init__(self, views: Sequence[View[Any]], codec: Decoding) -> None:
+        self.views, self.codec = tuple(views), codec
+        self.tables = [Table(row) for row in dict.fromkeys(view.row for view in views)]
+        self.refers = any(fold.refers for view in views for fold in view.folds.values())
+        self.types = sorted({event.__name__ for view in views for event in view.folds})
+        self._slots = {table.row: slot for slot, table in enumerate(self.tables)}
+        self._plans = _Plans(self._plan)
+
+    def shelves(self) -> Shelves:
+        """Room for the rows of each table."""
+        return [{} for _ in self.tables]
+
+    def read(self, lines: Iterable[Line]) -> Iterator[Taken]:
+        """Decode what somebody takes, and leave out the rest. Poisoned where that fails."""
+        plans = self._plans
+        for position, stream_id, version, name, schema, event_id, recorded_at, effective_at, actor_id, command_id, \
+                data, meta in lines:  # fmt: skip
+            try:
+                decode, takers = plans[name, schema, kind_of(stream_id)]
+                if decode is None:
+                    continue
+                record = Recorded(
+                    position, stream_id, version, recorded_at, effective_at, actor_id, convert(event_id, UUID),
+                    convert(command_id, UUID), meta, decode(data),
+                )  # fmt: skip
+            except Exception as problem:
+                raise Poisoned(position, stream_id, name, "the codec", problem) from problem
+            yield record, takers
+
+    def touched(self, taken: Iterable[Taken]) -> dict[Touched, None]:
+        """Whose rows these events are about, each once. Poisoned if a view cannot say."""
+        touched: dict[Touched, None] = {}
+        for record, takers in taken:
+            for slot, key_of, step, *_ in takers:
+                try:
+                    touched[slot, key_of(record)] = None
+                except Exception as problem:
+                    raise self._poisoned(record, slot, step, problem) from problem
+        return touched
+
+    def fold(
+        self, taken: Iterable[Taken], shelves: Shelves, references: References, *, of_the_past: bool = False
+    ) -> None:
+        """Show each event to its takers, whose rows must be on the shelves. Poisoned if one cannot take it.
+
+        In a selection of the past a change may come without the beginning it belongs to, which became true later; the
+        row is not there yet, and stays so.
+        """
+        for record, takers in taken:
+            for slot, key_of, step, begins, changes, refers in takers:
+                try:
+                    shelf, key = shelves[slot], key_of(record)
+                    if not changes:
+                        shelf[key] = step(record, references.at(record.position)) if refers else step(record)
+                        continue
+                    row = shelf.get(key)
+                    if row is not None or begins:
+                        shelf[key] = step(row, record, references.at(record.position)) if refers else step(row, record)
+                    elif not of_the_past:
+                        raise Unfounded(f"there is no row {key} to change")
+                except Exception as problem:
+                    raise self._poisoned(record, slot, step, problem) from problem
+
+    def learn(self, lines: Iterable[Line], references: References) -> None:
+        """Let the reference data learn from the lines that concern them."""
+        if not self.refers:
+            return
+        for line in lines:
+            if line[3] in REFERENCE_TYPES:
+                try:
+                    references.learn(recorded(line, self.codec))
+                except Exception as problem:
+                    raise Poisoned(line[0], line[1], line[3], "Reference", problem) from problem
+
+    def _poisoned(self, record: Recorded[Any], slot: int, step: Callable[..., Any], problem: BaseException) -> Poisoned:
+        view = f"{self.tables[slot].row.__name__} ({getattr(step, '__name__', step)})"
+        return Poisoned(record.position, record.stream_id, type(record.event).__name__, view, problem)
+
+    def _plan(self, name: str, schema: int, kind: str) -> Plan:
+        takers = tuple(
+            (self._slots[view.row], view.keys[event], fold.step, fold.begins, fold.changes, fold.refers)
+            for view in self.views
+            for event, fold in view.folds.items()
+            if event.__name__ == name and belongs(view, kind)
+        )
+        return (self.codec.decoder(name, schema), takers) if takers else (None, ())
+
+
+class _Plans(dict[tuple[str, int, str], Plan]):
+    """What to do with an event of a type and schema on a kind of stream, found out when the first one comes."""
+
+    def __init__(self, plan: Callable[[str, int, str], Plan]) -> None:
+        self._plan = plan
+
+    def __missing__(self, seen: tuple[str, int, str]) -> Plan:
+        plan = self[seen] = self._plan(*seen)
+        return plan
+
+
+def belongs(view: View[Any], kind: str) -> bool:
+    """Do events on this kind of stream concern the view? The imported and the refused lie on any kind."""
+    return view.key.kind is None or view.key.kind == kind
+
+
+def is_own(view: View[Any]) -> bool:
+    """Is each row of this view made by one stream alone?"""
+    return view.key.kind is not None
+
+
+class ReadModel:
+    """What one version of the code makes of the log. `fingerprint` stands for that version."""
+
+    def __init__(self, views: Sequence[View[Any]], codec: Decoding, fingerprint: str, *, trail: bool = True) -> None:
+        self.views, self.codec, self.fingerprint, self.trail = tuple(views), codec, fingerprint, trail
+        self.schema = f"rm_{fingerprint}"
+        self.engine = Engine(self.views, codec)
+        self.references = ReferenceHistory(codec)
+        self._engines: dict[View[Any], Engine] = {}
+        names = [table.name for table in self.tables]
+        if len(set(names)) < len(names):
+            raise TypeError(f"two row types share a table: {sorted(names)}")
+        if len(self.schema) > LONGEST_NAME - len(BUILDING):
+            raise ValueError(f"{self.schema} is too long for the name of a schema")
+
+    @property
+    def tables(self) -> list[Table]:
+        """One for each row type."""
+        return self.engine.tables
+
+    def engine_of(self, view: View[Any]) -> Engine:
+        """An engine for one view alone, made once."""
+        if view not in self._engines:
+            self._engines[view] = Engine((view,), self.codec)
+        return self._engines[view]
+
+    def only(self, tables: Iterable[str]) -> ReadModel:
+        """The part that fills these tables; KeyError if one is not of this model."""
+        wanted, known = set(tables), {table.name: table.row for table in self.tables}
+        rows: set[type[Row]] = {known[name] for name in wanted - {TRAIL}}
+        views = [view for view in self.views if view.row in rows]
+        return ReadModel(views, self.codec, self.fingerprint, trail=TRAIL in wanted)
+
+    def schema_of(self, tables: Iterable[str], selection: Selection) -> str:
+        """Where these tables are kept as they were at other times."""
+        times = [at and at.astimezone(UTC).isoformat() for at in (selection.as_of, selection.known_at)]
+        asked = repr((sorted(set(tables)), times)).encode()
+        return f"{self.schema}_{sha256(asked).hexdigest()[:16]}"

@@ -1,0 +1,200 @@
+"""Following the log: one batch after the other, its rows saved in one transaction with the position they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from infra.read_model.engine import Poisoned, ReadModel, Touched
+from infra.read_model.lines import LINE, Line
+from infra.read_model.references import REFERENCE_TYPES, References, read_references
+from infra.read_model.selection import EVERYTHING, Selection
+from infra.read_model.tables import to_json
+from projections.row import KeyValue, Row
+
+Rows: TypeAlias = dict[str, list[Any]]
+"""Rows, or keys of rows, under the names of their tables."""
+
+
+class Overtaken(Exception):
+    """Another follower has moved this schema on; what we folded was not written."""
+
+
+class Follower:
+    """Keeps one schema level with the log, or with a selection of it.
+
+    The connection, in autocommit mode, is its own. Rows that it wrote it remembers, for nobody else may write them: the
+    position proves it. After a failure of any kind it forgets everything and goes on from what the schema holds.
+    """
+
+    def __init__(
+        self,
+        db: psycopg.Connection[Any],
+        model: ReadModel,
+        *,
+        schema: str | None = None,
+        selection: Selection = EVERYTHING,
+        remember: int = 200_000,
+    ) -> None:
+        self.db, self.model, self.selection, self.remember = db, model, selection, remember
+        self.schema = schema or model.schema
+        self.position: int | None = None
+        self._shelves = model.engine.shelves()
+        self._references = References()
+        self._types = sorted({*model.engine.types, *(REFERENCE_TYPES if model.engine.refers else ())})
+        self._slots = {table.name: slot for slot, table in enumerate(model.tables)}
+        # one statement, so that the head is of the same moment as the lines behind the position
+        self._read_query = (
+            f"SELECT h.position, l.* FROM yewu.head h LEFT JOIN LATERAL (SELECT {LINE} FROM yewu.log l"
+            f" WHERE l.position > %s AND l.type = ANY(%s){selection.condition} ORDER BY l.position LIMIT %s) l ON true"
+            " ORDER BY l.position"
+        ).encode()
+        self._load_query = f"SELECT name, data FROM {self.schema}.load(%s)".encode()
+        self._save_query = f"SELECT {self.schema}.save(%s, %s, %s, %s)".encode()
+        self._beat_query = f"UPDATE {self.schema}.place SET beat_at = clock_timestamp()".encode()
+        db.execute("SET TimeZone = 'UTC'; SET enable_seqscan = off; SET jit = off")
+
+    def catch_up(self, most: int = 1000) -> int:
+        """Go on to the head of the log; the position reached."""
+        while self.step(most):
+            pass
+        return self.place()
+
+    def step(self, most: int = 1000) -> int:
+        """Fold the next events, at most so many; how many positions that was, 0 at the head of the log.
+
+        Poisoned if a view cannot take an event: what lies before it has been saved. Overtaken if somebody else was
+        here.
+        """
+        try:
+            start = self.place()
+            lines, until = self._read(start, most)
+            if until > start:
+                self._take(lines, start, until)
+        except BaseException:
+            self.forget()
+            raise
+        return until - start
+
+    def place(self) -> int:
+        """The position that the rows are of."""
+        if self.position is None:
+            found = self.db.execute(f"SELECT position FROM {self.schema}.place".encode()).fetchone()
+            position = int(found[0]) if found is not None else 0
+            if self.model.engine.refers:
+                self._references = read_references(self.db, self.model.codec, position, self.selection)
+            self.position = position
+        return self.position
+
+    def beat(self) -> None:
+        """Say that somebody follows, though nothing has come."""
+        self.db.execute(self._beat_query, prepare=True)
+
+    def forget(self) -> None:
+        """Remember nothing: neither rows nor the position."""
+        self.position = None
+        self._shelves = self.model.engine.shelves()
+
+    def _read(self, after: int, most: int) -> tuple[list[Line], int]:
+        """The lines behind a position that anybody takes, and how far one has come with them."""
+        with self.db.cursor(binary=True) as cursor:
+            found = cursor.execute(self._read_query, (after, self._types, most), prepare=True).fetchall()
+        lines = [line[1:] for line in found if line[1] is not None]
+        if len(lines) == most:
+            return lines, lines[-1][0]
+        return lines, max(found[0][0], after)
+
+    def _take(self, lines: list[Line], start: int, until: int) -> None:
+        try:
+            self._fold(lines, start, until)
+        except Poisoned as poison:
+            self._fold_before(poison.position, lines, start)
+            raise
+        except (psycopg.DataError, psycopg.IntegrityError) as problem:
+            if len(lines) > 1:
+                self._take_singly(lines, start, until)
+                return
+            for position, stream_id, _, name, *_ in lines:
+                self._fold_before(position, [], start)
+                raise Poisoned(position, stream_id, name, "the tables", problem) from problem
+            raise
+
+    def _take_singly(self, lines: list[Line], start: int, until: int) -> None:
+        """The tables refuse a row, and only one event at a time tells which event made it."""
+        self._begin_again(start)
+        for line in lines:
+            self._take([line], self.place(), line[0])
+        if self.place() < until:
+            self._take([], self.place(), until)
+
+    def _fold_before(self, position: int, lines: list[Line], start: int) -> None:
+        self._begin_again(start)
+        if start < position - 1:
+            self._fold([line for line in lines if line[0] < position], start, position - 1)
+
+    def _begin_again(self, start: int) -> None:
+        self.forget()
+        self.position = start
+
+    def _fold(self, lines: list[Line], start: int, until: int) -> None:
+        engine = self.model.engine
+        engine.learn(lines, self._references)
+        taken = list(engine.read(lines))
+        touched = engine.touched(taken)
+        self._load(touched)
+        before = [(slot, key, self._shelves[slot][key]) for slot, key in touched]
+        engine.fold(taken, self._shelves, self._references, of_the_past=self.selection.of_the_past)
+        self._save(start, until, *self._changes(before))
+        self.position = until
+        self._references.forget_before(until)
+        self._forget_the_oldest()
+
+    def _load(self, touched: Iterable[Touched]) -> None:
+        """Fetch the rows that are not remembered, of all tables in one statement."""
+        wanted: Rows = {}
+        for slot, key in touched:
+            shelf = self._shelves[slot]
+            if key not in shelf:
+                shelf[key] = None
+                table = self.model.tables[slot]
+                wanted.setdefault(table.name, []).append(table.key_as_row(key))
+        if wanted:
+            for name, data in self.db.execute(self._load_query, (_json(wanted),), prepare=True):
+                slot = self._slots[name]
+                table = self.model.tables[slot]
+                row = table.decode(data)
+                self._shelves[slot][table.key_of(row)] = row
+
+    def _changes(self, before: Iterable[tuple[int, KeyValue, Row | None]]) -> tuple[Rows, Rows]:
+        """The rows that are new or other than before, and the keys of those that have ended."""
+        made: Rows = {}
+        gone: Rows = {}
+        for slot, key, old in before:
+            new, table = self._shelves[slot][key], self.model.tables[slot]
+            if new is not None and new is not old:
+                made.setdefault(table.name, []).append(table.checked(key, new))
+            elif new is None and old is not None:
+                gone.setdefault(table.name, []).append(table.key_as_row(key))
+        return made, gone
+
+    def _save(self, start: int, until: int, made: Rows, gone: Rows) -> None:
+        """One statement, hence one transaction; it refuses if somebody else has saved since `start`."""
+        values = (start, until, _json(made), _json(gone))
+        (saved,) = self.db.execute(self._save_query, values, prepare=True).fetchone() or (False,)
+        if not saved:
+            raise Overtaken(f"{self.schema} is not at {start} any more")
+
+    def _forget_the_oldest(self) -> None:
+        """Keep memory bounded: of a full shelf the half remembered longest goes."""
+        for shelf in self._shelves:
+            if len(shelf) > self.remember:
+                for key in list(islice(shelf, len(shelf) // 2 + 1)):
+                    del shelf[key]
+
+
+def _json(value: Rows) -> Jsonb:
+    return Jsonb(value, dumps=to_json)

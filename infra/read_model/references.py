@@ -1,0 +1,79 @@
+"""Reference data as of each position: what a step gets that asks for it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from aggregates.event import Recorded
+from infra.read_model.lines import LINE, Decoding, recorded
+from infra.read_model.selection import EVERYTHING, Selection
+from projections.reference import REFERENCE_EVENTS, Reference
+
+REFERENCE_TYPES = frozenset(event.__name__ for event in REFERENCE_EVENTS)
+
+
+class References:
+    """How the reference data stood after each event that changed them; they learn in the order of the log."""
+
+    def __init__(self, records: Iterable[Recorded[Any]] = ()) -> None:
+        self._positions, self._snapshots = [0], [Reference()]
+        for record in records:
+            self.learn(record)
+
+    def learn(self, record: Recorded[Any]) -> None:
+        """Take in the next event; one already known changes nothing."""
+        if record.position > self._positions[-1]:
+            self._positions.append(record.position)
+            self._snapshots.append(self._snapshots[-1].after(record))
+
+    def at(self, position: int) -> Reference:
+        """As they stood after the event at this position."""
+        return self._snapshots[bisect_right(self._positions, position) - 1]
+
+    def forget_before(self, position: int) -> None:
+        """Keep only what somebody may ask who has come as far as this."""
+        kept = bisect_right(self._positions, position) - 1
+        del self._positions[:kept], self._snapshots[:kept]
+
+
+class ReferenceHistory:
+    """All events that reference data are made of, kept in memory by a process that folds the past on the fly."""
+
+    def __init__(self, codec: Decoding) -> None:
+        self._codec, self._position, self._records = codec, 0, list[Recorded[Any]]()
+
+    async def selected(self, db: psycopg.AsyncConnection[Any], selection: Selection) -> References:
+        """The reference data that a selection knows of."""
+        await self._follow(db)
+        return References(record for record in self._records if selection.takes(record))
+
+    async def _follow(self, db: psycopg.AsyncConnection[Any]) -> None:
+        async with db.cursor(binary=True) as cursor:
+            await cursor.execute(
+                f"SELECT h.position, {LINE} FROM yewu.head h LEFT JOIN yewu.log l"
+                " ON l.position > %s AND l.type = ANY(%s) ORDER BY l.position".encode(),
+                (self._position, sorted(REFERENCE_TYPES)),
+            )
+            rows = await cursor.fetchall()
+        # somebody else may have read the same while we waited
+        for _, *line in rows:
+            if line[0] is not None and line[0] > self._position:
+                self._records.append(recorded(line, self._codec))
+        self._position = max(self._position, rows[0][0])
+
+
+def read_references(
+    db: psycopg.Connection[Any], codec: Decoding, until: int, selection: Selection = EVERYTHING
+) -> References:
+    """The reference data up to a position."""
+    with db.cursor(binary=True) as cursor:
+        cursor.execute(
+            f"SELECT {LINE} FROM yewu.log l WHERE l.position <= %s AND l.type = ANY(%s){selection.condition}"
+            " ORDER BY l.position".encode(),
+            (until, sorted(REFERENCE_TYPES)),
+        )
+        return References(recorded(line, codec) for line in cursor)

@@ -1,0 +1,142 @@
+"""The schema of a read model: its tables and functions, how it takes the place of an older one, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+
+from infra.read_model.engine import BUILDING, ReadModel
+from infra.read_model.selection import EVERYTHING, Selection
+from infra.read_model.tables import OUR_OWN
+
+FIRST_OF_ALL = "LOCK TABLE {schema}.place IN ACCESS EXCLUSIVE MODE"
+"""Readers ask for the place before anything else: whoever waits for it here holds nothing that they may want next."""
+
+LOAD = """
+CREATE FUNCTION {schema}.load(keys jsonb) RETURNS TABLE (name text, data text) LANGUAGE plpgsql
+    SET TimeZone = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
+{parts} END $$"""
+
+SAVE = """
+CREATE FUNCTION {schema}.save(was bigint, now bigint, made jsonb, gone jsonb) RETURNS bool LANGUAGE plpgsql
+    SET TimeZone = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$ BEGIN
+    UPDATE {schema}.place SET position = now, beat_at = clock_timestamp() WHERE position = was;
+    IF NOT FOUND THEN RETURN false; END IF;
+{parts}
+    RETURN true; END $$"""
+"""A batch is small and the planner cannot know: without these settings it reads whole tables. The position comes first,
+so that whoever was overtaken writes nothing."""
+
+TRAIL_OF = """
+    INSERT INTO {schema}.trail_tag (tag, position)
+    SELECT unnest(l.tags), l.position FROM yewu.log l
+     WHERE l.position > {after} AND l.position <= {until}{condition};"""
+
+
+class Lag(NamedTuple):
+    """How far a schema is, how far the log, and the seconds since a projector's last sign of life (None: never)."""
+
+    position: int
+    head: int
+    beat_age: float | None
+
+
+def create(db: psycopg.Connection[Any], model: ReadModel, schema: str) -> str:
+    """Empty tables without indexes, beside the schema whose place they will take; their schema for the time being."""
+    fresh = schema + BUILDING
+    db.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE; CREATE SCHEMA {fresh}".encode())
+    db.execute(f"CREATE TABLE {fresh}.place (position bigint NOT NULL, beat_at timestamptz NOT NULL)".encode())
+    db.execute(f'CREATE TABLE {fresh}.trail_tag (tag text COLLATE "C" NOT NULL, position bigint NOT NULL)'.encode())
+    for table in model.tables:
+        db.execute(table.create(fresh).encode())
+    return fresh
+
+
+def complete(db: psycopg.Connection[Any], model: ReadModel, schema: str, until: int, selection: Selection) -> None:
+    """The trail, the indexes and the place of a schema whose rows are in; then it takes the place of the older one."""
+    fresh = schema + BUILDING
+    if model.trail:
+        db.execute(TRAIL_OF.format(schema=fresh, after=0, until=until, condition=selection.condition).encode())
+    db.execute(f"CREATE INDEX ON {fresh}.trail_tag (tag, position)".encode())
+    for table in model.tables:
+        db.execute(table.index(fresh).encode())
+    db.execute(f"INSERT INTO {fresh}.place VALUES (%s, clock_timestamp())".encode(), (until,))
+    names = (*OUR_OWN, *(table.name for table in model.tables))
+    db.execute(("ANALYZE " + ", ".join(f"{fresh}.{name}" for name in names)).encode())
+    if exists(db, schema):
+        drop(db, schema)
+    db.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}".encode())
+    for function in functions(model, schema, selection):
+        db.execute(function.encode())
+
+
+def functions(model: ReadModel, schema: str, selection: Selection = EVERYTHING) -> tuple[str, str]:
+    """`load` finds rows by their keys, `save` writes a batch with its position: one statement each, for all tables."""
+    trail = TRAIL_OF.format(schema=schema, after="was", until="now", condition=selection.condition)
+    load = "".join(table.load(schema) for table in model.tables)
+    save = "".join(table.save(schema) for table in model.tables) + (trail if model.trail else "")
+    return LOAD.format(schema=schema, parts=load), SAVE.format(schema=schema, parts=save)
+
+
+def drop(db: psycopg.Connection[Any], schema: str) -> None:
+    """End a schema, after those who read in it just now."""
+    db.execute(FIRST_OF_ALL.format(schema=schema).encode())
+    db.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+
+
+def exists(db: psycopg.Connection[Any], schema: str) -> bool:
+    """Is there such a schema, built to the end?"""
+    (place,) = db.execute("SELECT to_regclass(%s)", (f"{schema}.place",)).fetchone() or (None,)
+    return place is not None
+
+
+def lag(db: psycopg.Connection[Any], schema: str) -> Lag:
+    """How far a schema is; at nothing, and never alive, if there is none."""
+    if not exists(db, schema):
+        (head,) = db.execute("SELECT position FROM yewu.head").fetchone() or (0,)
+        return Lag(0, head, None)
+    found = db.execute(
+        "SELECT p.position, h.position, extract(epoch FROM clock_timestamp() - p.beat_at)::float8"
+        f" FROM {schema}.place p, yewu.head h".encode()
+    ).fetchone()
+    return Lag(*found) if found is not None else Lag(0, 0, None)
+
+
+def drop_unused(db: psycopg.Connection[Any], keep: Collection[str], age: timedelta = timedelta(days=1)) -> list[str]:
+    """Drop schemas of older code that no projector has kept alive for so long, those of the past with their own.
+
+    `keep` are live schemas not to be touched, whatever their age. One that somebody reads just now is left for the next
+    time. The connection is in autocommit mode.
+    """
+    found = db.execute(
+        "SELECT n.nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'place'"
+        " WHERE starts_with(n.nspname, 'rm_') ORDER BY n.nspname"
+    ).fetchall()
+    names = [name for (name,) in found]
+    kept = {*keep, *(name for name in names if _alive(db, name, age))}
+    unused = [name for name in names if name not in kept and _live_schema_of(name) not in kept]
+    return [name for name in unused if drop_quietly(db, name)]
+
+
+def drop_quietly(db: psycopg.Connection[Any], schema: str) -> bool:
+    """Drop a schema and what was asked about it, unless somebody reads it just now."""
+    try:
+        with db.transaction():
+            db.execute("SET LOCAL lock_timeout = '2s'")
+            drop(db, schema)
+            db.execute("DELETE FROM yewu.build_request WHERE schema_name = %s", (schema,))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _alive(db: psycopg.Connection[Any], schema: str, age: timedelta) -> bool:
+    place = db.execute(f"SELECT beat_at > clock_timestamp() - %s FROM {schema}.place".encode(), (age,)).fetchone()
+    return place is not None and bool(place[0])
+
+
+def _live_schema_of(name: str) -> str:
+    return "_".join(name.split("_")[:2])

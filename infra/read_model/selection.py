@@ -1,0 +1,47 @@
+"""Which events count: those that were true by one time, and known by another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from psycopg import sql
+
+from aggregates.event import Recorded
+from aggregates.value import Value
+
+
+class Selection(Value):
+    """What was true at `as_of` (effective by then) as it was known at `known_at` (recorded by then). None: no limit."""
+
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+
+    def takes(self, record: Recorded[Any]) -> bool:
+        """Does this event count?"""
+        return (self.as_of is None or record.effective_at <= self.as_of) and (
+            self.known_at is None or record.recorded_at <= self.known_at
+        )
+
+    @property
+    def condition(self) -> str:
+        """The same for SQL, to stand behind another condition about `yewu.log l`."""
+        limits = (("effective_at", self.as_of), ("recorded_at", self.known_at))
+        return "".join(f" AND l.{column} <= {_literal(at)}" for column, at in limits if at is not None)
+
+    @property
+    def of_the_past(self) -> bool:
+        """Are some events left out, so that a change may be seen without the beginning it belongs to?"""
+        return self.as_of is not None
+
+    def is_month_end(self, zone: tzinfo) -> bool:
+        """Does each of its times lie in the last second of a month? Those are asked for again and again."""
+        times = [at.astimezone(zone) for at in (self.as_of, self.known_at) if at is not None]
+        return bool(times) and all((at + timedelta(seconds=1)).month != at.month for at in times)
+
+
+EVERYTHING = Selection()
+
+
+def _literal(at: datetime) -> str:
+    return sql.Literal(at.astimezone(UTC)).as_string()
