@@ -202,8 +202,7 @@ class Writer:
             return
         known = self.memory.known
         try:
-            async with asyncio.timeout(self.patience):
-                reply = await self._write([waiting.append for waiting in batch])
+            reply = await self._write([waiting.append for waiting in batch])
         except (psycopg.OperationalError, TimeoutError) as error:
             await self._after_loss(batch, error)
         except Exception as error:  # one malformed argument fails the statement: find out whose it was
@@ -214,7 +213,14 @@ class Writer:
     async def _write(self, appends: Sequence[Append]) -> _Reply:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
-        cursor = await self._connection.execute(APPEND, self._arguments(appends), prepare=True, binary=True)
+        arguments = self._arguments(appends)
+        # hanging up first keeps psycopg from asking a server that does not answer to cancel
+        hang_up = asyncio.get_running_loop().call_later(self.patience, self._connection.pgconn.finish)
+        try:
+            async with asyncio.timeout(self.patience):
+                cursor = await self._connection.execute(APPEND, arguments, prepare=True, binary=True)
+        finally:
+            hang_up.cancel()
         return _Reply(*(await cursor.fetchone() or ()))
 
     def _arguments(self, appends: Sequence[Append]) -> tuple[Any, ...]:
@@ -278,7 +284,7 @@ class Writer:
 
     async def _after_loss(self, batch: list[_Waiting], error: Exception) -> None:
         """The connection broke: perhaps all is written, perhaps nothing. Find out, then go on with what is missing."""
-        log.warning("writer lost its connection", error=str(error).strip(), waiting=len(batch))
+        log.warning("writer lost its connection", error=_in_one_line(error), waiting=len(batch))
         if self._shaken:
             await asyncio.sleep(PAUSE)
         self._shaken = True
@@ -373,6 +379,10 @@ class Writer:
         )
         rows = await cursor.fetchall()
         self.memory.learn(self.memory.known, [row[0] for row in rows], [row[1] for row in rows], head)
+
+
+def _in_one_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _require_whole(append: Append) -> None:

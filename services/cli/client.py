@@ -1,0 +1,68 @@
+"""The command line as a caller of the API: where it is, with whose token, and what to say when it answers no."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+class SaidNo(Exception):
+    """The API, or the way to it, said no: one sentence for the person at the terminal."""
+
+    def __init__(self, sentence: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.problem = problem
+
+
+def address() -> str:
+    """Where the API is."""
+    return os.environ.get("YEWU_URL") or f"http://127.0.0.1:{os.environ.get('YEWU_PORT') or 8000}"
+
+
+def token_file() -> Path:
+    """Where `yewu login` keeps the token."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(folder).expanduser() / "yewu" / "token"
+
+
+def keep_token(token: str) -> Path:
+    """Write the token where only its owner can read it."""
+    path = token_file()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token)
+    return path
+
+
+def language() -> str:
+    """The language of this terminal."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "zh" if locale.startswith("zh") else "en"
+
+
+def ask(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """What the API answers; SaidNo with its sentence if it does not do it."""
+    token = os.environ.get("YEWU_TOKEN") or (token_file().read_text() if token_file().exists() else "")
+    sent = {"Accept-Language": language(), **(headers or {})}
+    if token:
+        sent["Authorization"] = f"Bearer {token}"
+    try:
+        response = httpx.request(method, address() + path, params=query, json=body, headers=sent, timeout=60)
+    except httpx.TransportError as error:
+        raise SaidNo(f"Nobody answers at {address()} ({error}): start Yewu with `make up`, or set YEWU_URL.") from None
+    answer = response.json() if "json" in response.headers.get("content-type", "") else {}
+    if response.is_error:
+        raise SaidNo(answer.get("detail") or f"{address()} answered {response.status_code}.", answer)
+    return answer

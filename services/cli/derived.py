@@ -1,0 +1,119 @@
+"""A command line for every command and question, from the same signatures as their routes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+import msgspec
+import typer
+
+from infra.commands import Command
+from infra.questions import Asked
+from services.cli.client import SaidNo, ask
+from services.cli.output import give_up, show
+from services.composition import AGGREGATES, COMMANDS, QUESTIONS
+from services.http.question_routes import KERNEL
+from services.language import Language, label
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def add_derived(app: typer.Typer) -> None:
+    """One group for each path, `yewu complaints …`, with its commands and questions."""
+    groups: dict[str, typer.Typer] = {}
+    for kind in AGGREGATES:
+        group = typer.Typer(no_args_is_help=True, help=f"{label('kind', kind.name, Language.CHINESE)} / {kind.name}")
+        groups[kind.path] = group
+        app.add_typer(group, name=kind.path)
+    for command in COMMANDS:
+        groups[command.kind.path].command(command.name.replace("_", "-"), help=_help("command", command.slug))(
+            _command_line(command)
+        )
+    for asked in QUESTIONS:
+        path = asked.declaration.path.partition("/")[0]
+        name = asked.ask.__name__.replace("_", "-")
+        groups[path].command(name, help=_help("question", asked.slug))(_question_line(asked))
+
+
+def _help(kind: str, slug: str) -> str:
+    return f"{label(kind, slug, Language.CHINESE)} / {label(kind, slug, Language.ENGLISH)}"
+
+
+def _command_line(command: Command) -> Callable[..., None]:
+    in_path = [] if command.opens or command.singleton else ["id"]
+    fields = dict(command.body.__annotations__)
+    required = {p.name for p in command.sent if p.default is p.empty}
+
+    def run(**given: Any) -> None:
+        as_json, key = given.pop("as_json"), given.pop("key") or str(uuid4())
+        path = command.route.format(id=given.pop("id", ""))
+        body = {name: _read(value, fields[name]) for name, value in given.items() if value is not None}
+        try:
+            show(ask("POST", path, body=body, headers={"Idempotency-Key": key}), as_json=as_json)
+        except SaidNo as no:
+            _explain(no, as_json=as_json)
+
+    options = {name: name in required for name in fields}
+    return _with_signature(run, in_path, options, {"key": "Idempotency-Key"})
+
+
+def _question_line(asked: Asked) -> Callable[..., None]:
+    kernel = KERNEL if asked.many else KERNEL[:3]
+
+    def run(**given: Any) -> None:
+        as_json = given.pop("as_json")
+        path = asked.route.format(**{name: given.pop(name) for name in asked.in_path})
+        query = {name: value for name, value in given.items() if value is not None}
+        try:
+            show(ask("GET", path, query=query), as_json=as_json)
+        except SaidNo as no:
+            _explain(no, as_json=as_json)
+
+    required = {name: default is inspect.Parameter.empty for name, (_, default) in asked.query.items()}
+    return _with_signature(run, list(asked.in_path), required | dict.fromkeys(kernel, False), {})
+
+
+def _with_signature(
+    run: Callable[..., None], in_path: list[str], options: Mapping[str, bool], more: Mapping[str, str]
+) -> Callable[..., None]:
+    """Give a function the parameters that the command line shall show; their values arrive as strings."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    annotations: dict[str, Any] = {name: Annotated[str, typer.Argument()] for name in in_path}
+    defaults: dict[str, Any] = {}
+    for name, required in options.items():
+        help_ = f"{label('field', name, Language.CHINESE)} / {label('field', name, Language.ENGLISH)}"
+        option = typer.Option("--" + name.replace("_", "-"), help=help_)
+        annotations[name] = Annotated[str, option] if required else Annotated[str | None, option]
+        if not required:
+            defaults[name] = None
+    for name, help_ in more.items():
+        annotations[name], defaults[name] = Annotated[str | None, typer.Option("--" + name, help=help_)], None
+    annotations["as_json"], defaults["as_json"] = AsJson, False
+    parameters = [
+        inspect.Parameter(name, keyword, annotation=annotation, default=defaults.get(name, inspect.Parameter.empty))
+        for name, annotation in annotations.items()
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
+    run.__annotations__ = annotations
+    return run
+
+
+def _read(text: str, type_: Any) -> Any:
+    """An option's text as the value the body wants: itself where text is wanted, else what it spells, else JSON."""
+    try:
+        return msgspec.to_builtins(msgspec.convert(text, type_, strict=False))
+    except msgspec.ValidationError:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text  # the API says better than we could what is wrong with it
+
+
+def _explain(no: SaidNo, *, as_json: bool) -> None:
+    if as_json and no.problem is not None:
+        show(no.problem, as_json=True)
+        raise SystemExit(1)
+    give_up(str(no))

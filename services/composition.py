@@ -1,0 +1,72 @@
+"""What exists: every aggregate, view, question and fact, listed once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aggregates.actor import Role
+from aggregates.business.customer import Customer
+from aggregates.ids import ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId
+from aggregates.organisation.department import Department
+from aggregates.organisation.parameter import Parameter
+from aggregates.people.employee import Employee
+from aggregates.service.complaint import DESK, Complaint
+from infra.codec import Codec
+from infra.commands import Kind, all_commands
+from infra.questions import all_questions
+from infra.read_model.engine import ReadModel
+from infra.read_model.fingerprint import fingerprint
+from projections import complaints, customers, employees, parameters, posts
+from projections.row import View
+
+AGGREGATES = (
+    Kind(aggregate=Department, id=DepartmentId, path="department"),
+    Kind(aggregate=Parameter, id=ParameterId, path="parameters"),
+    Kind(aggregate=Employee, id=EmployeeId, path="employees"),
+    Kind(aggregate=Customer, id=CustomerId, path="customers"),
+    Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
+)
+
+VIEWS: tuple[View[Any], ...] = (
+    complaints.complaints,
+    complaints.handlers,
+    customers.customers,
+    employees.employees,
+    posts.posts,
+    parameters.parameters,
+)
+
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+
+ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
+    complaints.board,
+    complaints.one,
+    complaints.figures,
+    customers.on_file,
+    customers.one,
+    employees.on_record,
+    employees.one,
+    posts.held_on,
+    parameters.latest,
+    parameters.one,
+)
+
+COMMANDS = all_commands(AGGREGATES)
+QUESTIONS = all_questions(ASKED)
+
+OVERSIGHT = frozenset({Role.MANAGER, Role.DEPUTY, Role.AUDITOR})
+FEED_READERS = OVERSIGHT | {Role.SERVICE}
+STREAM_READERS: Mapping[str, frozenset[Role]] = {
+    "complaint": OVERSIGHT | frozenset(DESK),
+    "customer": OVERSIGHT | frozenset(DESK) | {Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD},
+    "department": frozenset(Role) - {Role.CUSTOMER},
+    "parameter": frozenset(Role) - {Role.CUSTOMER},
+    "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
+}
+"""Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""
+
+
+def read_model(codec: Codec) -> ReadModel:
+    """The read model of this version of the code."""
+    return ReadModel(VIEWS, codec, fingerprint(VIEWS))

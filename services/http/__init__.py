@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas and permissions, all derived from commands and questions."""

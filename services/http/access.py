@@ -1,0 +1,21 @@
+"""Who may read: roles from the appointments in force at this moment, and nothing for anybody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aggregates.actor import ActorKind, Role
+from aggregates.ids import EmployeeId
+from infra.dispatcher import Forbidden, Principal
+from services.runtime import Runtime
+
+
+def require(runtime: Runtime, by: Principal, readers: frozenset[Role]) -> frozenset[Role]:
+    """The roles of whoever asks; Forbidden if none of them may read this."""
+    if by.kind is ActorKind.EMPLOYEE:
+        roles = runtime.reference.current.actor(EmployeeId(by.id), readers, datetime.now(UTC)).roles
+    else:
+        roles = frozenset({Role.CUSTOMER})
+    if readers.isdisjoint(roles):
+        raise Forbidden(readers)
+    return roles

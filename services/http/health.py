@@ -1,0 +1,104 @@
+"""Is it alive, is it ready, and how is it doing?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import psycopg
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+from psycopg_pool import PoolTimeout
+from starlette.routing import Route
+
+from infra.settings import Settings
+from services.http.wire import Endpoint, Reply, Request
+from services.runtime import Runtime
+
+MOST_BEHIND = 10_000
+UNSAFE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def health_routes(runtime: Runtime, settings: Settings) -> Iterator[Route]:
+    """GET /live, /ready and /metrics; the only routes that ask nobody who they are."""
+    health = Health(runtime)
+    for name, answer in (("live", health.live), ("ready", health.ready), ("metrics", health.metrics)):
+        yield Route(f"/{name}", Endpoint(answer, settings.request_seconds), methods=["GET"], name=f"health.{name}")
+
+
+class Health:
+    """What can be seen of one process from outside."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._registry = CollectorRegistry()
+        self._registry.register(_Gauges(runtime))
+
+    async def live(self, _request: Request) -> Reply:
+        """The process answers."""
+        return Reply(200, b'{"live":true}')
+
+    async def ready(self, _request: Request) -> Reply:
+        """It can take commands: the database answers, its settings are safe, the read model of this code is near."""
+        problems: list[str] = []
+        position: int | None = None
+        head: int | None = None
+        try:
+            head = await self._runtime.reader.head()
+            position = await self._runtime.rows.position()
+            problems += [f"PostgreSQL runs with {name} off" for name in await self._unsafe()]
+        except (psycopg.Error, PoolTimeout):
+            problems.append("the database does not answer")
+        if head is not None and position is None:
+            problems.append(await self._why_missing())
+        if head is not None and position is not None and head - position > MOST_BEHIND:
+            problems.append(f"the read model is rebuilding: {100 * position // head} %")
+        body = {
+            "ready": not problems,
+            "problems": problems,
+            "head": head,
+            "position": position,
+            "schema": self._runtime.model.schema,
+        }
+        return Reply(503 if problems else 200, msgspec.json.encode(body))
+
+    async def metrics(self, _request: Request) -> Reply:
+        """Counters and gauges in the Prometheus text format."""
+        return Reply(200, generate_latest(self._registry), type=CONTENT_TYPE_LATEST)
+
+    async def _why_missing(self) -> str:
+        """The read model of this code is not there: is it being built?"""
+        schema = self._runtime.model.schema
+        async with self._runtime.pool.connection() as db:
+            cursor = await db.execute("SELECT done, goal FROM yewu.rebuild WHERE schema_name = %s", (schema,))
+            found = await cursor.fetchone()
+        if found is None:
+            return f"nobody builds the read model {schema}: start a projector of this version"
+        done, goal = found
+        return f"the read model is rebuilding: {100 * done // max(goal, 1)} %"
+
+    async def _unsafe(self) -> list[str]:
+        async with self._runtime.pool.connection() as db:
+            cursor = await db.execute(
+                "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off' ORDER BY name", (list(UNSAFE),)
+            )
+            return [name for (name,) in await cursor.fetchall()]
+
+
+class _Gauges(Collector):
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._began = runtime, time.monotonic()
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        runtime = self._runtime
+        yield GaugeMetricFamily("yewu_up_seconds", "How long this process runs.", time.monotonic() - self._began)
+        yield CounterMetricFamily("yewu_appended_events", "Events this process wrote.", runtime.writer.events)
+        yield CounterMetricFamily("yewu_append_batches", "Commits they went in.", runtime.writer.batches)
+        yield GaugeMetricFamily("yewu_log_position", "As far as this process knows.", runtime.writer.memory.known)
+        yield GaugeMetricFamily("yewu_reference_position", "Of reference data.", runtime.reference.current.position)
+        yield CounterMetricFamily("yewu_state_hits", "States that were remembered.", runtime.states.hits)
+        yield CounterMetricFamily("yewu_state_loads", "States that were read.", runtime.states.loads)
+        yield CounterMetricFamily("yewu_fact_hits", "Facts that were remembered.", runtime.facts.hits)
+        yield CounterMetricFamily("yewu_fact_reads", "Facts that were read.", runtime.facts.reads)

@@ -1,0 +1,209 @@
+"""The OpenAPI document: every route described in Chinese and English, from the same signatures as the routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from aggregates.ids import SYNTAX
+from infra.commands import Command
+from infra.dispatcher import Answer
+from infra.questions import Asked
+from services.http import problems
+from services.http.question_routes import KERNEL, Moment
+from services.language import Language, label
+
+REF = "#/components/schemas/{name}"
+PROBLEMS = {
+    "400": "cannot be read",
+    "401": "no valid token",
+    "403": "another office is needed",
+    "404": "no such thing",
+    "408": "too slow",
+    "409": "others were faster, or have it already",
+    "412": "not the version that was insisted on",
+    "413": "too large",
+    "415": "not JSON",
+    "422": "refused by the regulation",
+    "503": "not just now",
+}
+
+
+def document(commands: Iterable[Command], questions: Iterable[Asked], version: str) -> dict[str, Any]:
+    """The whole document as it is served under /openapi.json."""
+    commands, questions = list(commands), list(questions)
+    bodies = [command.body for command in commands]
+    answers = [asked.answer for asked in questions]
+    arguments = [asked.arguments for asked in questions]
+    schemas, components = msgspec.json.schema_components(
+        [Answer, Moment, *bodies, *answers, *arguments], ref_template=REF
+    )
+    named = iter(schemas[2:])
+    body_of = {command.slug: next(named) for command in commands}
+    answer_of = {asked.slug: next(named) for asked in questions}
+    for component in components.values():
+        for name, field in component.get("properties", {}).items():
+            field.setdefault("description", both("field", name))
+    paths: dict[str, Any] = {}
+    for command in commands:
+        paths.setdefault(command.route, {})["post"] = _command(command, body_of[command.slug], schemas[0])
+    for asked in questions:
+        paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
+    paths |= LOG_PATHS
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Yewu 业务",
+            "version": version,
+            "description": "业务管理部 / Business Management Department",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Problem": problems.schema()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def both(kind: str, name: str) -> str:
+    """A label in both languages."""
+    return f"{label(kind, name, Language.CHINESE)} / {label(kind, name, Language.ENGLISH)}"
+
+
+def _command(command: Command, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    headers = [
+        _header("Idempotency-Key", r"^[\x21-\x7e]{1,255}$", "同一键得同一答复 / the same key gets the same answer"),
+        _header("If-Match", r'^("[0-9]{1,18}"|\*)$', "所见版本 / the version you saw"),
+    ]
+    ids = [_id(command.kind.name)] if "{id}" in command.route else []
+    status = "201" if command.opens else "200"
+    required = bool(_resolved_required(command))
+    return {
+        "operationId": command.slug,
+        "tags": [command.kind.path],
+        "summary": both("command", command.slug),
+        "description": f"办法 {command.declaration.clause} / clause {command.declaration.clause}. "
+        f"角色 / roles: {', '.join(sorted(command.declaration.by))}.",
+        "parameters": [*ids, *headers],
+        "requestBody": {"required": required, "content": {"application/json": {"schema": body}}},
+        "responses": {status: _json(answer, "done"), **_problems()},
+    }
+
+
+def _resolved_required(command: Command) -> list[str]:
+    return [p.name for p in command.sent if p.default is p.empty]
+
+
+def _question(asked: Asked, answer: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    own = components[asked.arguments.__name__]["properties"]
+    moment = components[Moment.__name__]["properties"]
+    parameters = [
+        _id(name.removesuffix("_id"), name) if name.endswith("_id") else _parameter(name, own[name], "path")
+        for name in asked.in_path
+    ]
+    parameters += [_parameter(name, own[name], "query") for name in own if name not in asked.in_path]
+    kernel = KERNEL if asked.many else KERNEL[:3]
+    parameters += [_parameter(name, moment[name], "query") for name in kernel]
+    if asked.many:
+        answer = {
+            "type": "object",
+            "required": ["items", "next", "position"],
+            "properties": {
+                "items": answer,
+                "next": {"type": ["string", "null"]},
+                "position": {"type": ["integer", "null"]},
+            },
+        }
+    building = {
+        "type": "object",
+        "required": ["state", "done", "goal"],
+        "properties": {"state": {"const": "building"}, "done": {"type": "integer"}, "goal": {"type": "integer"}},
+    }
+    return {
+        "operationId": asked.slug,
+        "tags": [asked.declaration.path.partition("/")[0]],
+        "summary": both("question", asked.slug),
+        "description": f"角色 / roles: {', '.join(sorted(asked.declaration.readers))}.",
+        "parameters": parameters,
+        "responses": {"200": _json(answer, "answer"), "202": _json(building, "being built"), **_problems()},
+    }
+
+
+def _header(name: str, pattern: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
+def _id(kind: str, name: str = "id") -> dict[str, Any]:
+    pattern = "^" + re.sub(r"^\[a-z\]\+", kind, SYNTAX) + "$"
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "path", "required": True, "description": both("field", name), "schema": schema}
+
+
+def _parameter(name: str, schema: dict[str, Any], where: str) -> dict[str, Any]:
+    schema = {key: value for key, value in schema.items() if key != "description"}
+    if schema.get("anyOf"):
+        schema = {**schema, "anyOf": [s for s in schema["anyOf"] if s != {"type": "null"}]}
+    schema.pop("default", None)
+    return {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "description": both("field", name),
+        "schema": schema,
+    }
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": REF.format(name=name)}
+
+
+def _json(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problems() -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    return {status: {"description": text, "content": content} for status, text in PROBLEMS.items()}
+
+
+def _log_path(slug: str, summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    page = {
+        "type": "object",
+        "required": ["items"],
+        "properties": {"items": {"type": "array", "items": {"type": "object"}}},
+    }
+    return {
+        "get": {
+            "operationId": slug,
+            "tags": ["log"],
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {"200": _json(page, "events"), **_problems()},
+        }
+    }
+
+
+def _number(name: str, least: int, most: int, description: str) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+_PAGE = [
+    _number("after", 0, (1 << 62) - 1, "此位置之后 / behind this position"),
+    _number("limit", 1, 1000, "至多 / at most"),
+    {"name": "type", "in": "query", "required": False, "description": "事件类型 / types", "schema": {"type": "string"}},
+]
+_ANY_ID = {
+    "name": "id", "in": "path", "required": True, "description": "编号 / id",
+    "schema": {"type": "string", "pattern": f"^{SYNTAX}$"},
+}  # fmt: skip
+LOG_PATHS = {
+    "/events": _log_path("log.events", "事件流 / the feed", _PAGE),
+    "/streams/{id}": _log_path("log.stream", "一物之历史 / the history of one thing", [_ANY_ID]),
+    "/about/{id}": _log_path("log.about", "一切提及之事 / everything that mentions a thing", [_ANY_ID, *_PAGE]),
+}

@@ -1,0 +1,123 @@
+"""Whatever goes wrong as an RFC 9457 problem: a sentence in the caller's language that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+import msgspec
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from aggregates.refused import Refused
+from infra.append import KeyReused, Taken, Unavailable
+from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
+from infra.reading import Behind
+from services.language import Language, say
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for. `more` are further members of the problem, `headers` of the reply."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        sentence: LiteralString,
+        values: Mapping[str, object] | None = None,
+        more: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.kind, self.sentence = status, kind, sentence
+        self.values, self.more, self.headers = values or {}, more or {}, headers or {}
+
+    def body(self, language: Language) -> bytes:
+        """The problem as JSON."""
+        return msgspec.json.encode(
+            {
+                "type": f"urn:yewu:problem:{self.kind}",
+                "title": say(TITLES[self.kind], {}, language),
+                "status": self.status,
+                "detail": say(self.sentence, self.values, language),
+                **self.more,
+            }
+        )
+
+
+TITLES: Mapping[str, str] = {
+    "malformed": "The request cannot be read.",
+    "too-large": "The request is too large.",
+    "unauthenticated": "Nobody knows who is asking.",
+    "forbidden": "This takes another office.",
+    "not-found": "There is no such thing.",
+    "not-allowed": "This address does not take that method.",
+    "refused": "The regulation does not allow this now.",
+    "contended": "Others were faster.",
+    "outdated": "This has changed since it was read.",
+    "taken": "Somebody else has this already.",
+    "key-reused": "The idempotency key stands for another command.",
+    "too-slow": "The request took too long.",
+    "unavailable": "Not just now.",
+    "broken": "Something is broken on our side.",
+}
+
+
+def malformed(detail: str) -> Problem:
+    """The caller sent something that cannot be read; `detail` is the decoder's own sentence."""
+    return Problem(400, "malformed", "{detail}. See the address /openapi.json for what is taken.", {"detail": detail})
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to answer for an exception; for one that nobody foresaw, a 500 without details."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return Problem(422, "refused", error.sentence, error.values)
+        case msgspec.DecodeError() | msgspec.ValidationError():
+            return malformed(str(error))
+        case Forbidden():
+            roles = sorted(error.wanted)
+            return Problem(403, "forbidden", "This takes one of the offices {roles}.", {"roles": ", ".join(roles)},
+                           {"roles": roles})  # fmt: skip
+        case NotFound():
+            return Problem(404, "not-found", "There is no {id}.", {"id": error.stream_id})
+        case Outdated():
+            return Problem(412, "outdated", "You saw version {seen}, now it is {version}: read it again.",
+                           {"seen": error.seen, "version": error.version},
+                           {"version": error.version, "changed": error.changed})  # fmt: skip
+        case Contended():
+            return Problem(409, "contended", "{id} keeps changing: read it again and decide anew.",
+                           {"id": error.stream_id}, {"version": error.version, "changed": error.changed})  # fmt: skip
+        case Taken():
+            return Problem(409, "taken", "This {scope} belongs to {holder} already.",
+                           {"scope": error.scope, "holder": error.holder}, {"holder": error.holder})  # fmt: skip
+        case KeyReused():
+            return Problem(422, "key-reused", "Use a new idempotency key for a new command.")
+        case TimeoutError():
+            return Problem(408, "too-slow", "Send the whole request at once.")
+        case Behind():
+            return _later("What you ask for is not visible yet: ask again in a second.")
+        case Unavailable() | psycopg.OperationalError() | PoolTimeout():
+            return _later("The database does not answer: ask again in a second.")
+        case _:
+            return Problem(500, "broken", "It is our fault and has been noted: try again, and tell us if it stays.")
+
+
+def _later(sentence: LiteralString) -> Problem:
+    return Problem(503, "unavailable", sentence, headers={"Retry-After": "1"})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a problem."""
+    return {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "enum": [f"urn:yewu:problem:{kind}" for kind in TITLES]},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    }

@@ -1,0 +1,131 @@
+"""A route for each question: who may ask, of which moment, and which page of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.routing import Route
+
+from infra.questions import Asked, BadCursor
+from infra.read_model.as_of import Building, schema_as_of, thing_as_of
+from infra.read_model.selection import Selection
+from infra.settings import Settings
+from projections.question import Page
+from projections.row import View
+from services.http.access import require
+from services.http.problems import Problem, malformed
+from services.http.tokens import Tokens
+from services.http.wire import Endpoint, Reply, Request
+from services.runtime import Runtime
+
+KERNEL = ("as_of", "known_at", "min_position", "cursor", "limit")
+DEFAULT_LIMIT = 100
+_encode = msgspec.json.Encoder().encode
+
+
+class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every question may be asked besides its own arguments."""
+
+    as_of: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})] | None = None
+    known_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})] | None = None
+    min_position: int = 0
+    cursor: str | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+def question_routes(questions: list[Asked], runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
+    """One GET route for each question."""
+    for asked in questions:
+        handler = QuestionHandler(asked, runtime, tokens, settings)
+        yield Route(asked.route, Endpoint(handler.answer, settings.request_seconds), methods=["GET"], name=asked.slug)
+
+
+class QuestionHandler:
+    """Answers one question."""
+
+    def __init__(self, asked: Asked, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
+        self._asked, self._runtime, self._tokens, self._settings = asked, runtime, tokens, settings
+
+    async def answer(self, request: Request) -> Reply:
+        by = await self._tokens.principal(request.header("authorization"))
+        require(self._runtime, by, self._asked.declaration.readers)
+        moment, arguments = self._arguments(request)
+        selection = selection_of(moment.as_of, moment.known_at, self._runtime.zone)
+        view = self._asked.declaration.view
+        if selection is not None and view is not None:
+            return await self._one_in_the_past(view, arguments, selection)
+        schema = None
+        if selection is not None:
+            found = await schema_as_of(self._runtime.pool, self._runtime.model, self._asked.tables, selection)
+            if isinstance(found, Building):
+                return _being_built(found)
+            schema = found
+        page = self._page(moment)
+        async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page) as (db, position):
+            found = await self._asked.ask(db, **arguments)
+        return self._reply(found, page, position)
+
+    def _arguments(self, request: Request) -> tuple[Moment, dict[str, Any]]:
+        sent: dict[str, Any] = {}
+        for name, value in QueryParams(request.scope["query_string"]).multi_items():
+            if name in sent:
+                raise malformed(f"{name} stands there twice")
+            sent[name] = value
+        moment = msgspec.convert({k: v for k, v in sent.items() if k in KERNEL}, Moment, strict=False)
+        if not 1 <= moment.limit <= self._settings.max_page:
+            raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
+        own = {k: v for k, v in sent.items() if k not in KERNEL} | request.parameters
+        arguments = msgspec.convert(own, self._asked.arguments, strict=False)
+        return moment, {name: getattr(arguments, name) for name in arguments.__struct_fields__}
+
+    def _page(self, moment: Moment) -> Page | None:
+        try:
+            return self._asked.page(moment.limit, moment.cursor)
+        except BadCursor:
+            raise malformed("cursor is not one that a page of this list ended with") from None
+
+    async def _one_in_the_past(self, view: View[Any], arguments: dict[str, Any], selection: Selection) -> Reply:
+        (key,) = (arguments[name] for name in self._asked.in_path)
+        async with self._runtime.pool.connection() as db:
+            row = await thing_as_of(db, self._runtime.model, view, key, selection)
+        return self._reply(row, None, None)
+
+    def _reply(self, found: Any, page: Page | None, position: int | None) -> Reply:
+        headers = {} if position is None else {"Yewu-Position": str(position)}
+        if found is None:
+            raise Problem(404, "not-found", "There is no such thing, or there was none at that time.")
+        if not self._asked.many:
+            return Reply(200, _encode(found), headers)
+        after = None if page is None else self._asked.next_cursor(found, page)
+        items = found if page is None else found[: page.limit]
+        return Reply(200, _encode({"items": items, "next": after, "position": position}), headers)
+
+
+def selection_of(as_of: str | None, known_at: str | None, zone: ZoneInfo) -> Selection | None:
+    """The events that count; None: all of them. A day counts to its end in the company's zone."""
+    if as_of is None and known_at is None:
+        return None
+    return Selection(as_of=_instant("as_of", as_of, zone), known_at=_instant("known_at", known_at, zone))
+
+
+def _instant(name: str, moment: str | None, zone: ZoneInfo) -> datetime | None:
+    if moment is None:
+        return None
+    try:
+        if len(moment) == len("2012-12-31"):
+            midnight = datetime.combine(date.fromisoformat(moment) + timedelta(days=1), time(), zone)
+            return midnight.astimezone(UTC) - timedelta(microseconds=1)
+        instant = datetime.fromisoformat(moment)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise malformed(f"{name} is a day such as 2012-12-31, or an instant such as 2012-12-31T12:00:00Z") from None
+
+
+def _being_built(building: Building) -> Reply:
+    body = {"state": "building", "done": building.done, "goal": building.goal}
+    return Reply(202, _encode(body), {"Retry-After": "1"})

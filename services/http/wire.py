@@ -1,0 +1,103 @@
+"""Requests and replies at the level of ASGI: small enough to be fast, with every limit in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from services.http.problems import Problem, problem_of
+from services.language import Language, preferred
+
+log = structlog.get_logger()
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+class Reply(NamedTuple):
+    """What goes back."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+    type: str = JSON
+
+
+class Request:
+    """What came in. Headers are looked up by their lower-case name."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope, self._receive = scope, receive
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    def header(self, name: str) -> str | None:
+        """One header, if it was sent."""
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def language(self) -> Language:
+        """The language its sender reads."""
+        return preferred(self.header("accept-language") or "")
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parts of the address that have names."""
+        return dict(self.scope.get("path_params", {}))
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body; a Problem if it is larger than the limit, of which not more than that is kept."""
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError("the caller has gone")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise Problem(413, "too-large", "Send at most {limit} bytes.", {"limit": limit})
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+
+class Endpoint:
+    """An ASGI application of one function: whatever it raises becomes a problem."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Reply]], seconds: float) -> None:
+        self._answer, self._seconds = answer, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            async with asyncio.timeout(self._seconds):
+                reply = await self._answer(request)
+        except ConnectionResetError:
+            return
+        except Exception as error:  # the last resort is here, so that no route can forget it
+            reply = refusal(error, request)
+        await send_reply(send, reply)
+
+
+def refusal(error: Exception, request: Request) -> Reply:
+    """The problem that an exception means, in the caller's language; what nobody foresaw is logged."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        log.error("request failed", path=request.scope["path"], error=type(error).__name__, exc_info=error)
+    return Reply(problem.status, problem.body(request.language), problem.headers, PROBLEM)
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Put a reply on the wire."""
+    headers = [
+        (b"content-type", reply.type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()),
+    ]
+    start: dict[str, Any] = {"type": "http.response.start", "status": reply.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": reply.body})

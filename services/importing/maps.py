@@ -1,0 +1,190 @@
+"""What a map says: how a file is written, what its rows become, and from which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, time
+from enum import StrEnum, auto
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from aggregates.event import Event
+from aggregates.refused import Refused
+from aggregates.value import Value
+
+Fields: TypeAlias = Mapping[str, str]
+Known: TypeAlias = tuple[str, str]
+"""Somebody whom a row mentions: kind and label."""
+
+PERSON = "employee"
+
+
+class Xes(Value):
+    """The event logs of process mining. The encoding is the one the file declares, unless it is given here."""
+
+    encoding: str | None = None
+
+
+class Csv(Value):
+    """Values between delimiters. `columns` are their names, where the header does not say them well or is missing."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    header: bool
+    columns: tuple[str, ...]
+
+
+class Keep(StrEnum):
+    """What of a row is kept beside its events: all of it, what they do not say, or only what is new of that."""
+
+    ALL = auto()
+    UNUSED = auto()
+    CHANGED = auto()
+
+
+class Time(Value):
+    """A column that says when. `format` as in strptime, none for ISO 8601; `hour` is meant where only a day is said."""
+
+    column: str
+    format: str | None
+    hour: time
+    zone: ZoneInfo
+
+    def read(self, fields: Fields) -> datetime:
+        """The instant that a row says, in UTC; Refused if its column holds none."""
+        if text := fields.get(self.column):
+            return self.of(text)
+        raise Refused("Column {column} is empty.", column=self.column)
+
+    def of(self, text: str) -> datetime:
+        """The instant that a text says, in UTC; where it says no zone, that of the source."""
+        try:
+            at = datetime.strptime(text, self.format) if self.format else datetime.fromisoformat(text)  # noqa: DTZ007  # the zone comes below
+            if not self._says_an_hour(text):
+                at = datetime.combine(at.date(), self.hour)
+            return (at if at.tzinfo else at.replace(tzinfo=self.zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise Refused(
+                "{value} in column {column} is no date of the form {form}.",
+                value=text,
+                column=self.column,
+                form=self.format or "ISO 8601",
+            ) from None
+
+    def _says_an_hour(self, text: str) -> bool:
+        if self.format is None:
+            return len(text) > len("2026-03-02")
+        return any(f"%{sign}" in self.format for sign in "HIcX")
+
+
+class Field(Value):
+    """How one field of an event is filled: `read` makes it from the text of the column, empty where there is none.
+
+    `says_it_all`: the text of the column can be read in the event. `refers`: it is the label of somebody of that kind.
+    """
+
+    name: str
+    column: str | None
+    read: Callable[[str], Any]
+    says_it_all: bool = False
+    refers: str | None = None
+
+
+class Condition(Value):
+    """One column must hold one of these texts, or none of them."""
+
+    column: str
+    texts: frozenset[str]
+    wanted: bool = True
+
+    def holds(self, fields: Fields) -> bool:
+        return (fields.get(self.column, "") in self.texts) is self.wanted
+
+
+class Becomes(Value):
+    """One event that a row becomes, when it was, and whose act it was."""
+
+    event: type[Event]
+    at: Time
+    person: str | None
+    fields: tuple[Field, ...]
+
+    def of(self, fields: Fields) -> Event:
+        """The event; Refused if a column does not hold what it needs."""
+        return self.event(**{field.name: field.read(fields.get(field.column or "", "")) for field in self.fields})
+
+    def mentioned(self, fields: Fields) -> tuple[Known, ...]:
+        """Whom its fields mention."""
+        return tuple(
+            (field.refers, label)
+            for field in self.fields
+            if field.refers and (label := fields.get(field.column or "", ""))
+        )
+
+
+class Rule(Value):
+    """Which rows become which events."""
+
+    first: bool
+    last: bool
+    conditions: tuple[Condition, ...]
+    becomes: tuple[Becomes, ...]
+
+    def takes(self, fields: Fields, first: bool, last: bool) -> bool:
+        return (
+            (first or not self.first)
+            and (last or not self.last)
+            and all(condition.holds(fields) for condition in self.conditions)
+        )
+
+    def says(self) -> Iterable[str]:
+        """The columns whose texts are plain from the events alone."""
+        yield from (test.column for test in self.conditions if test.wanted and len(test.texts) == 1)
+        for one in self.becomes:
+            yield one.at.column
+            yield from (field.column for field in one.fields if field.column and field.says_it_all)
+            if one.person:
+                yield one.person
+
+
+class Registration(Value):
+    """How somebody who is mentioned is put on file: an event, and which of its fields hold the label."""
+
+    event: type[Event]
+    labels: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def of(self, label: str) -> Event:
+        return self.event(**dict.fromkeys(self.labels, label), **self.constants)
+
+
+class Map(Value):
+    """All that is said about the files of one source. `named`: each column, and where the map names it."""
+
+    name: str
+    source: str
+    form: Xes | Csv
+    stream: str
+    begins: frozenset[type[Event]]
+    case: str
+    time: Time
+    person: str | None
+    label: str | None
+    keep: Keep
+    rules: tuple[Rule, ...]
+    registrations: Mapping[str, Registration]
+    named: Mapping[str, str]
+
+    def check_columns(self, there: Iterable[str], file: str) -> None:
+        """Refused if the map names a column that the file does not have."""
+        found = set(there)
+        for column, where in self.named.items():
+            if column not in found:
+                raise Refused(
+                    "{where}: {file} has no column {column}; it has {columns}.",
+                    where=where,
+                    file=file,
+                    column=column,
+                    columns=", ".join(sorted(found)),
+                )

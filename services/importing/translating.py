@@ -1,0 +1,167 @@
+"""What one case becomes: its rows as events, each with its part of the row, in the order of time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import NamedTuple
+
+from aggregates.event import Event, LegacyRecordImported
+from aggregates.refused import Refused
+from aggregates.text import Text
+from services.importing.maps import PERSON, Keep, Known, Map
+from services.importing.staging import Case, Mention, Rejected, StagedRow, not_in_the_future
+
+
+class Happening(NamedTuple):
+    """An event, when it was true, of which row it is which part, and whose act it was."""
+
+    at: datetime
+    place: int
+    part: int
+    row: StagedRow
+    event: Event
+    person: str | None
+    mentions: tuple[Known, ...]
+
+
+class Translated(NamedTuple):
+    """A case as events in the order of time, the rows that could not go in, and who is mentioned where first."""
+
+    name: str
+    happenings: list[Happening]
+    rows: int
+    rejected: list[Rejected]
+    mentions: dict[Known, Mention]
+
+
+class _Flawed(Exception):
+    """These rows, by their place, cannot go in, each for its reason."""
+
+    def __init__(self, reasons: Mapping[int, Refused]) -> None:
+        super().__init__()
+        self.reasons = reasons
+
+
+class Translator:
+    """Reads rows by a map. `now`: what would be later than that is rejected."""
+
+    def __init__(self, plan: Map, now: datetime) -> None:
+        self.plan, self.now = plan, now
+        self._said: dict[tuple[int, ...], frozenset[str]] = {}
+
+    def translate(self, case: Case) -> Translated:
+        """All events of a case. A row that is rejected is as if it had never been: then the next one is the first."""
+        rows, rejected = case.rows, list[Rejected]()
+        while rows:
+            try:
+                happenings = self._happenings(rows)
+            except _Flawed as flawed:
+                rejected += [
+                    Rejected(rows[place].line, case.name, rows[place].index, str(reason))
+                    for place, reason in flawed.reasons.items()
+                ]
+                rows = [row for place, row in enumerate(rows) if place not in flawed.reasons]
+            else:
+                return Translated(case.name, happenings, len(rows), rejected, self._mentions(case.name, happenings))
+        return Translated(case.name, [], 0, rejected, {})
+
+    def _happenings(self, rows: Sequence[StagedRow]) -> list[Happening]:
+        told: dict[str, str] = {}
+        found: list[Happening] = []
+        flaws: dict[int, Refused] = {}
+        for place, row in enumerate(rows):
+            try:
+                found += self._row(place, row, len(rows), told)
+            except Refused as reason:
+                flaws[place] = reason
+            told = dict.fromkeys(told, "") | row.fields
+        found.sort(key=_in_time)
+        flaws = flaws or self._misbegun(found, rows)
+        if flaws:
+            raise _Flawed(flaws)
+        return found
+
+    def _row(self, place: int, row: StagedRow, rows: int, told: Mapping[str, str]) -> Iterator[Happening]:
+        first, last = place == 0, place == rows - 1
+        rules = tuple(n for n, rule in enumerate(self.plan.rules) if rule.takes(row.fields, first, last))
+        part = 0
+        for one in chain.from_iterable(self.plan.rules[number].becomes for number in rules):
+            at = row.at if one.at is self.plan.time else not_in_the_future(one.at.read(row.fields), self.now)
+            yield _happening(at, place, part, row, one.of(row.fields), one.person, one.mentioned(row.fields))
+            part += 1
+        rest = self._rest(rules, row.fields, told)
+        if rest is not None:
+            label = row.fields.get(self.plan.label, "") if self.plan.label else self.plan.source
+            kept = LegacyRecordImported(label=Text(label), fields=rest)
+            yield _happening(row.at, place, part, row, kept, self.plan.person, ())
+
+    def _rest(self, rules: tuple[int, ...], fields: dict[str, str], told: Mapping[str, str]) -> dict[str, Text] | None:
+        """What the events of a row do not say and must be kept beside them; None if there is nothing."""
+        if not rules or self.plan.keep is Keep.ALL:
+            return {column: Text(text) for column, text in fields.items()}
+        said = self._said_by(rules)
+        if self.plan.keep is Keep.UNUSED:
+            rest = {column: Text(text) for column, text in fields.items() if text and column not in said}
+        else:
+            now = dict.fromkeys(told, "") | fields
+            rest = {c: Text(text) for c, text in now.items() if text != told.get(c, "") and c not in said}
+        if not rest:
+            return None
+        rest.pop(self.plan.label or "", None)
+        return rest
+
+    def _said_by(self, rules: tuple[int, ...]) -> frozenset[str]:
+        if rules not in self._said:
+            self._said[rules] = frozenset({self.plan.case}).union(*(self.plan.rules[number].says() for number in rules))
+        return self._said[rules]
+
+    def _misbegun(self, found: Sequence[Happening], rows: Sequence[StagedRow]) -> dict[int, Refused]:
+        """Rows that begin a case a second time, or that lie before its beginning; all, if it never begins."""
+        begins = self.plan.begins
+        starts = [happening for happening in found if type(happening.event) in begins]
+        if not starts:
+            return {
+                place: Refused("Its case {case} never begins.", case=row.fields[self.plan.case])
+                for place, row in enumerate(rows)
+            }
+        flaws: dict[int, Refused] = {}
+        begun = starts[0].row.line
+        for again in starts[1:]:
+            flaws[again.place] = Refused("Its case has begun already, in line {line}.", line=begun)
+        for happening in found:
+            if happening is starts[0]:
+                break
+            if type(happening.event) is not LegacyRecordImported:
+                flaws[happening.place] = Refused(
+                    "Its {event} lies before the beginning of its case, which is in line {line}.",
+                    event=type(happening.event).__name__,
+                    line=begun,
+                )
+        return flaws
+
+    def _mentions(self, case: str, happenings: Sequence[Happening]) -> dict[Known, Mention]:
+        found: dict[Known, Mention] = {}
+        counts = Counter[int]()
+        for happening in happenings:
+            row = happening.row
+            for known in happening.mentions:
+                if known not in found:
+                    found[known] = Mention(case, row.index, row.line, counts[row.index], happening.at)
+                    counts[row.index] += 1
+        return found
+
+
+def _happening(
+    at: datetime, place: int, part: int, row: StagedRow, event: Event, column: str | None, mentions: tuple[Known, ...]
+) -> Happening:
+    label = row.fields.get(column, "") if column else ""
+    if not label:
+        return Happening(at, place, part, row, event, None, mentions)
+    return Happening(at, place, part, row, event, label, (*mentions, (PERSON, label)))
+
+
+def _in_time(happening: Happening) -> tuple[datetime, int, int]:
+    return happening.at, happening.place, happening.part

@@ -1,0 +1,117 @@
+"""What each process of a running Yewu does: the API, the projector, the builder."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import structlog
+import uvicorn
+
+from aggregates.event import Event
+from infra.codec import Codec
+from infra.read_model.as_of import AsOfBuilder
+from infra.read_model.projector import Projector
+from infra.read_model.rebuild import Progress
+from infra.read_model.rebuild import build as build_schema
+from infra.settings import Settings
+from services.composition import read_model
+from services.http.app import create_app
+
+LEASH = "YEWU_LEASH"
+"""The file descriptor of a pipe whose other end the supervisor holds: when it closes, the supervisor has died."""
+
+SECONDS_TO_FINISH = 3
+
+
+def serve(conninfo: str, settings: Settings) -> None:
+    """Answer HTTP until told to stop."""
+    _prepare()
+    app = create_app(conninfo, settings)
+    # fewer, larger collections: requests leave little behind, and a pause in the middle of one is felt
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    server = uvicorn.Server(config)
+    _on_leash(lambda: setattr(server, "should_exit", True))
+    server.run()
+
+
+def project(conninfo: str) -> None:
+    """Keep the live schema of this code level with the log."""
+    _prepare()
+    stop = _stop_on_signal()
+    Projector(conninfo, read_model(Codec(Event.known.values()))).run(stop)
+
+
+def build(conninfo: str) -> None:
+    """Build the schemas of past days that people ask for."""
+    _prepare()
+    stop = _stop_on_signal()
+    AsOfBuilder(conninfo, read_model(Codec(Event.known.values()))).run(stop)
+
+
+def rebuild(conninfo: str, progress: Progress) -> int:
+    """Build the live schema of this code anew and put it in the place of the one in use; the position it stands at."""
+    model = read_model(Codec(Event.known.values()))
+    with (
+        psycopg.connect(conninfo, autocommit=True) as reader,
+        psycopg.connect(conninfo, autocommit=True) as writer,
+    ):
+        return build_schema(reader, writer, model, progress=progress)
+
+
+def _prepare() -> None:
+    """Logs as JSON lines on standard error, without anything personal: ids, counts, names of types."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def handle(_signal: int, _frame: Any) -> None:
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, handle)
+    _on_leash(stop.set)
+    return stop
+
+
+def _on_leash(stop: Callable[[], object]) -> None:
+    """End with the supervisor, even if it is killed: gently first, then for good."""
+    if (leash := os.environ.get(LEASH)) is None:
+        return
+
+    def wait() -> None:
+        os.read(int(leash), 1)
+        stop()
+        threading.Event().wait(SECONDS_TO_FINISH + 2)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="leash", daemon=True).start()

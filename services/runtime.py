@@ -1,0 +1,64 @@
+"""What a process that takes commands and answers questions is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg_pool import AsyncConnectionPool
+
+from aggregates.event import Event
+from infra.codec import Codec
+from infra.dispatcher import Dispatcher
+from infra.event_store import Writer
+from infra.fact_reader import FactReader, RowFact
+from infra.log_reader import LogReader
+from infra.read_model.engine import ReadModel
+from infra.reading import ReadModelReader
+from infra.reference_data import ReferenceKeeper
+from infra.refusals import RefusalRecorder
+from infra.states import States
+from services.composition import FACTS, read_model
+
+
+class Runtime:
+    """The machinery of one process around one log."""
+
+    def __init__(self, conninfo: str, zone: ZoneInfo, *, pool_size: int = 8) -> None:
+        self.conninfo, self.zone = conninfo, zone
+        self.codec = Codec(Event.known.values())
+        self.model: ReadModel = read_model(self.codec)
+        self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            conninfo,
+            min_size=2,
+            max_size=pool_size,
+            open=False,
+            timeout=5,
+            kwargs={"application_name": "yewu-api", "connect_timeout": 5},
+        )
+        self.reader = LogReader(self.pool)
+        self.reference = ReferenceKeeper(self.pool, self.codec)
+        self.writer = Writer(conninfo, wrote=self.reference.wrote)
+        self.rows = ReadModelReader(self.pool, self.model.schema)
+        self.states = States(self.reader, self.codec)
+        self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS])
+        self.dispatcher = Dispatcher(
+            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, zone
+        )
+        self.refusals = RefusalRecorder(self.writer, self.codec, zone)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Runtime]:
+        """Everything started in order, and stopped in the opposite one."""
+        async with AsyncExitStack() as stack:
+            await self.pool.open()
+            stack.push_async_callback(self.pool.close)
+            await self.reference.start()
+            stack.push_async_callback(self.reference.stop)
+            await self.writer.start()
+            stack.push_async_callback(self.writer.stop)
+            self.refusals.start()
+            stack.push_async_callback(self.refusals.stop)
+            yield self

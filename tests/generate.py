@@ -1,0 +1,54 @@
+"""Files made from the code: the catalogue of events, the compiled translations, the golden stored forms."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from services.catalogue import events_page
+from tests.infra.golden import stored_forms
+
+ROOT = Path(__file__).parent.parent
+LOCALE = ROOT / "services/locale/zh/LC_MESSAGES"
+
+
+def translations() -> bytes:
+    """The Chinese catalogue as gettext reads it."""
+    with (LOCALE / "yewu.po").open("rb") as source:
+        catalogue = read_po(source, locale="zh")
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    return compiled.getvalue()
+
+
+GENERATED: Mapping[str, Callable[[], bytes]] = {
+    "services/locale/zh/LC_MESSAGES/yewu.mo": translations,
+    "docs/events.md": lambda: events_page().encode(),
+    "tests/infra/stored_forms.json": lambda: stored_forms().encode(),
+}
+
+
+def main() -> int:
+    """Write what has changed; with --check only say so, and fail."""
+    changed = []
+    for name, make in GENERATED.items():
+        path, made = ROOT / name, make()
+        if not path.exists() or path.read_bytes() != made:
+            changed.append(name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(made)
+    if changed and "--check" in sys.argv:
+        sys.stderr.write(f"not current: {', '.join(changed)}: run `make generate`\n")
+        return 1
+    sys.stdout.write(f"{len(GENERATED)} generated files, {len(changed)} changed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
