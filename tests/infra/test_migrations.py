@@ -1,0 +1,54 @@
+"""However many processes start at once on an empty database: each migration is applied once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra import migrations
+from infra.migrations import migrate, pending
+from tests.infra.appending import append, processes, whole_log, writing
+
+
+def start(conninfo: str, number: int) -> list[str]:
+    """A process that starts: migrates, then writes."""
+    applied = migrate(conninfo)
+
+    async def write() -> None:
+        async with writing(conninfo) as writer:
+            await writer.append(append(f"s-{number}", 0))
+
+    asyncio.run(write())
+    return applied
+
+
+def test_eight_processes_start_at_once_on_an_empty_database(empty_database: str) -> None:
+    with processes(8) as pool:
+        applied = [job.result(timeout=60) for job in [pool.submit(start, empty_database, n) for n in range(8)]]
+    every = sorted(file.name for file in Path(migrations.__file__).parent.glob("*.sql"))
+    assert sorted(name for names in applied for name in names) == every
+    assert [bool(names) for names in applied].count(True) == 1
+    assert len(whole_log(empty_database)) == 8
+
+
+def test_what_was_applied_is_not_applied_again(empty_database: str) -> None:
+    with psycopg.connect(empty_database) as db:
+        missing = pending(db)
+    assert missing[0] == "0001_log.sql"
+    assert migrate(empty_database) == missing
+    assert migrate(empty_database) == []
+    with psycopg.connect(empty_database) as db:
+        assert pending(db) == []
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = [("1.sql", "CREATE TABLE a (); CREATE TABLE b ();"), ("2.sql", "CREATE TABLE c (); SELECT 1/0;")]
+    monkeypatch.setattr(migrations, "_scripts", lambda: iter(scripts))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(empty_database)
+    with psycopg.connect(empty_database) as db:
+        assert pending(db) == ["2.sql"]
+        assert db.execute("SELECT to_regclass('a'), to_regclass('b'), to_regclass('c')").fetchone() == ("a", "b", None)

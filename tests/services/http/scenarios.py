@@ -1,0 +1,293 @@
+"""For every command a moment in which somebody of a given role can give it with success."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import httpx
+
+from aggregates.actor import Role
+from tests.services.running import Yewu, done
+
+_numbers = itertools.count(1)
+
+
+class Call(NamedTuple):
+    """A request that must succeed."""
+
+    path: str
+    body: Mapping[str, object]
+
+
+class Stage:
+    """A department, a customer and somebody of one role, who is about to act."""
+
+    def __init__(self, yewu: Yewu, role: Role) -> None:
+        self.yewu, self.role = yewu, role
+        self.customer_id = yewu.customer()
+        self.actor_id = self.customer_id if role is Role.CUSTOMER else yewu.appointed(role, name=str(role))
+        self.actor = yewu.as_(self.actor_id)
+        self.unit = "department" if role is Role.MANAGER else "customer-service"
+        self._clerk: httpx.Client | None = None
+        self._lead: httpx.Client | None = None
+
+    @property
+    def clerk(self) -> httpx.Client:
+        self._clerk = self._clerk or self.yewu.as_(self.yewu.appointed(Role.CUSTOMER_SERVICE, name="Clerk"))
+        return self._clerk
+
+    @property
+    def lead(self) -> httpx.Client:
+        self._lead = self._lead or self.yewu.as_(self.yewu.appointed(Role.CUSTOMER_SERVICE_LEAD, name="Lead"))
+        return self._lead
+
+    def somebody(self, role: Role = Role.MEMBER) -> str:
+        return self.yewu.appointed(role, name="Somebody")
+
+    def complaint(self, *acts: str) -> str:
+        """A complaint to which this has happened, all by customer service and its lead."""
+        received = {"customer_id": self.customer_id, "channel": "phone", "facts": "Cold", "remedy_sought": "Warm"}
+        complaint_id = str(done(self.clerk.post("/complaints", json=received))["id"])
+        for act in acts:
+            by = self.yewu.manager if self.unit == "department" and act == "accept-responsibility" else self.clerk
+            done(by.post(f"/complaints/{complaint_id}/{act}", json=self.bodies[act]))
+        return complaint_id
+
+    @property
+    def bodies(self) -> Mapping[str, Mapping[str, object]]:
+        due = str(datetime.now(UTC).date() + timedelta(days=30))
+        assessed: dict[str, object] = {
+            "category": "quality",
+            "severity": "S2",
+            "safety_or_legal": False,
+            "complexity": "simple",
+        }
+        said = {"channel": "phone", "wording": "So it is"}
+        return {
+            "acknowledge": said,
+            "record-details": {"facts": "Very cold"},
+            "assess": assessed,
+            "reassess": {**assessed, "severity": "S1"},
+            "assign-department": {"unit": self.unit},
+            "accept-responsibility": {},
+            "contest-responsibility": {"reason": "Not ours"},
+            "settle-responsibility": {"unit": "customer-service", "reason": "It is"},
+            "record-investigation": {"findings": "A valve", "root_cause": "part"},
+            "decide-measures": {"measures": "Change it", "due": due},
+            "report-progress": said,
+            "approve-remedy": {"cost": "2000"},
+            "propose-resolution": {"remedy": "A valve", "cost": "80"},
+            "communicate-decision": said,
+            "confirm-satisfaction": {"evidence": "letter", "channel": "mail", "score": 5},
+            "reject-resolution": {"reason": "Still cold"},
+            "escalate": {"reason": "It takes too long"},
+            "declare-recourse-exhausted": {"attempts": "Three", "external_recourse_offered": "Ombudsman"},
+            "close": {},
+            "reopen": {"reason": "Cold again"},
+            "withdraw": {"reason": "Never mind", "evidence": "letter"},
+            "convert": {"into": "inquiry", "reason": "A question"},
+        }
+
+
+TO_ASSESSED = ("assess",)
+TO_ASKED = (*TO_ASSESSED, "assign-department")
+TO_ACCEPTED = (*TO_ASKED, "accept-responsibility")
+TO_MEASURES = (*TO_ACCEPTED, "decide-measures")
+TO_OFFERED = (*TO_MEASURES, "propose-resolution", "communicate-decision")
+TO_CONFIRMED = (*TO_OFFERED, "confirm-satisfaction")
+BEFORE: dict[str, tuple[str, ...]] = {
+    "acknowledge": (),
+    "record-details": (),
+    "assess": (),
+    "reassess": TO_ASSESSED,
+    "assign-department": TO_ASSESSED,
+    "accept-responsibility": TO_ASKED,
+    "contest-responsibility": TO_ASKED,
+    "settle-responsibility": TO_ASKED,
+    "record-investigation": TO_ACCEPTED,
+    "decide-measures": TO_ACCEPTED,
+    "report-progress": TO_ACCEPTED,
+    "approve-remedy": TO_MEASURES,
+    "propose-resolution": TO_MEASURES,
+    "communicate-decision": (*TO_MEASURES, "propose-resolution"),
+    "confirm-satisfaction": TO_OFFERED,
+    "reject-resolution": TO_OFFERED,
+    "escalate": (),
+    "declare-recourse-exhausted": TO_OFFERED,
+    "close": TO_CONFIRMED,
+    "reopen": (*TO_CONFIRMED, "close"),
+    "withdraw": (),
+    "convert": (),
+}
+
+
+def _complaint(stage: Stage, act: str) -> Call:
+    if act == "declare-recourse-exhausted":
+        stage.unit = "customer-service"  # whoever took responsibility may not
+    complaint_id = stage.complaint(*BEFORE[act])
+    if act == "escalate" and stage.role not in {Role.CUSTOMER_SERVICE, Role.CUSTOMER_SERVICE_LEAD}:
+        # only customer service and the handler escalate: put it on this desk
+        stage.unit = "customer-service"
+        complaint_id = stage.complaint(*TO_ASKED)
+        if stage.role is Role.MANAGER:
+            stage.unit = "department"
+            complaint_id = stage.complaint(*TO_ASKED)
+        done(stage.lead.post(f"/complaints/{complaint_id}/assign", json={"handler_id": stage.actor_id}))
+    return Call(f"/complaints/{complaint_id}/{act}", stage.bodies[act])
+
+
+def _receive(stage: Stage) -> Call:
+    return Call("/complaints", {"customer_id": stage.customer_id, "channel": "web", "facts": "Cold"})
+
+
+def _assign(stage: Stage) -> Call:
+    return Call(
+        f"/complaints/{stage.complaint(*TO_ASSESSED)}/assign", {"handler_id": stage.somebody(Role.CUSTOMER_SERVICE)}
+    )
+
+
+def _unit(stage: Stage, parent: str = "department") -> str:
+    unit = f"unit-{next(_numbers)}"
+    body = {"unit": unit, "name": "New", "parent": parent}
+    done(stage.yewu.manager.post("/department/establish-unit", json=body))
+    return unit
+
+
+def _deputy_with_area(stage: Stage) -> tuple[str, str]:
+    deputy, area = stage.somebody(Role.DEPUTY), f"area-{next(_numbers)}"
+    done(stage.yewu.manager.post("/department/assign-area", json={"employee_id": deputy, "area": area}))
+    return deputy, area
+
+
+def _tomorrow() -> str:
+    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+def _start_acting(stage: Stage) -> Call:
+    """A day of its own, so that nobody else acts on it."""
+    begins = datetime.now(UTC) + timedelta(days=2 * next(_numbers))
+    body = {
+        "employee_id": stage.somebody(),
+        "valid_from": begins.isoformat(),
+        "valid_until": (begins + timedelta(days=1)).isoformat(),
+    }
+    return Call("/department/start-acting", body)
+
+
+def _end_acting(stage: Stage) -> Call:
+    planned = _start_acting(stage)
+    done(stage.yewu.manager.post(planned.path, json=planned.body))
+    return Call("/department/end-acting", {"employee_id": planned.body["employee_id"]})
+
+
+def _delegate(stage: Stage) -> Call:
+    power = Role.MANAGER if stage.role is Role.MANAGER else stage.role
+    body = {"delegate_id": stage.somebody(), "powers": [power], "areas": [stage.unit], "valid_until": _tomorrow()}
+    return Call("/department/delegate", body)
+
+
+def _revoke(stage: Stage) -> Call:
+    call = _delegate(stage)
+    done(stage.actor.post(call.path, json=call.body))
+    events = done(stage.yewu.manager.get("/streams/department"))["items"]
+    number = [event["data"]["number"] for event in events if event["type"] == "DelegationGranted"][-1]
+    return Call("/department/revoke-delegation", {"number": number})
+
+
+def _end_role(stage: Stage) -> Call:
+    body = {"employee_id": stage.somebody(Role.LEGAL), "role": "LEG", "unit": "customer-service"}
+    return Call("/department/end-role", body)
+
+
+def _withdraw_area(stage: Stage) -> Call:
+    deputy, area = _deputy_with_area(stage)
+    return Call("/department/withdraw-area", {"employee_id": deputy, "area": area})
+
+
+def _succeed(stage: Stage) -> Call:
+    in_a_year = (datetime.now(UTC) + timedelta(days=365)).isoformat()
+    return Call("/department/succeed-manager", {"employee_id": stage.yewu.employee("Next"), "valid_from": in_a_year})
+
+
+def _handover(stage: Stage) -> Call:
+    body = {"employee_id": stage.somebody(), "successor_id": stage.somebody(), "open_items": "Two letters"}
+    return Call("/department/complete-handover", body)
+
+
+VALUES = {"only": {"amount": "5", "unit": "working day"}}
+
+
+def _parameter(stage: Stage) -> str:
+    number = f"P-{1000 + next(_numbers)}"
+    body = {"number": number, "meaning": "made up", "values": VALUES}
+    return str(done(stage.yewu.manager.post("/parameters", json=body))["id"])
+
+
+def _proposed(stage: Stage) -> str:
+    parameter_id = _parameter(stage)
+    proposer = stage.yewu.as_(stage.somebody(Role.DATA_ANALYST))
+    done(proposer.post(f"/parameters/{parameter_id}/propose", json={"values": VALUES, "grounds": "it is time"}))
+    return parameter_id
+
+
+def _with_contact(stage: Stage) -> Call:
+    done(stage.clerk.post(f"/customers/{stage.customer_id}/add-contact", json={"name": "Carl"}))
+    return Call(f"/customers/{stage.customer_id}/end-contact", {"contact": "C-1"})
+
+
+SCENARIOS: dict[str, Callable[[Stage], Call]] = {
+    "department.establish_unit": lambda s: Call(
+        "/department/establish-unit", {"unit": f"unit-{next(_numbers)}", "name": "New", "parent": "department"}
+    ),
+    "department.rename_unit": lambda s: Call("/department/rename-unit", {"unit": _unit(s), "name": "Other"}),
+    "department.move_unit": lambda s: Call("/department/move-unit", {"unit": _unit(s), "parent": "customer-service"}),
+    "department.close_unit": lambda s: Call("/department/close-unit", {"unit": _unit(s)}),
+    "department.appoint": lambda s: Call(
+        "/department/appoint", {"employee_id": s.yewu.employee(), "role": "LEG", "unit": "customer-service"}
+    ),
+    "department.succeed_manager": _succeed,
+    "department.end_role": _end_role,
+    "department.assign_area": lambda s: Call(
+        "/department/assign-area", {"employee_id": s.somebody(Role.DEPUTY), "area": f"area-{next(_numbers)}"}
+    ),
+    "department.withdraw_area": _withdraw_area,
+    "department.start_acting": _start_acting,
+    "department.end_acting": _end_acting,
+    "department.delegate": _delegate,
+    "department.revoke_delegation": _revoke,
+    "department.complete_handover": _handover,
+    "parameter.define": lambda s: Call(
+        "/parameters", {"number": f"P-{1000 + next(_numbers)}", "meaning": "made up", "values": VALUES}
+    ),
+    "parameter.propose": lambda s: Call(
+        f"/parameters/{_parameter(s)}/propose", {"values": VALUES, "grounds": "it is time"}
+    ),
+    "parameter.approve": lambda s: Call(f"/parameters/{_proposed(s)}/approve", {}),
+    "parameter.reject": lambda s: Call(f"/parameters/{_proposed(s)}/reject", {"grounds": "not now"}),
+    "employee.register": lambda s: Call("/employees", {"name": "New"}),
+    "employee.change_details": lambda s: Call(f"/employees/{s.yewu.employee()}/change-details", {"name": "Other"}),
+    "employee.correct_details": lambda s: Call(f"/employees/{s.yewu.employee()}/correct-details", {"name": "Other"}),
+    "customer.register": lambda s: Call("/customers", {"name": "New", "source": "fair"}),
+    "customer.change_profile": lambda s: Call(f"/customers/{s.customer_id}/change-profile", {"region": "north"}),
+    "customer.correct_profile": lambda s: Call(f"/customers/{s.customer_id}/correct-profile", {"region": "south"}),
+    "customer.add_contact": lambda s: Call(f"/customers/{s.customer_id}/add-contact", {"name": "Carl"}),
+    "customer.end_contact": _with_contact,
+    "customer.assign_owner": lambda s: Call(
+        f"/customers/{s.customer_id}/assign-owner", {"owner_id": s.somebody(Role.BUSINESS_DEVELOPMENT)}
+    ),
+    "complaint.receive": _receive,
+    "complaint.assign": _assign,
+    **{
+        f"complaint.{act.replace('-', '_')}": lambda s, act=act: _complaint(s, act)  # type: ignore[misc]  # bound now
+        for act in BEFORE
+    },
+}
+
+
+def things(yewu: Yewu) -> dict[str, Any]:
+    """One of each kind, for addresses that name one."""
+    customer_id = yewu.customer()
+    return {"customer": customer_id, "complaint": yewu.complaint(customer_id), "employee": yewu.employee()}

@@ -1,0 +1,55 @@
+"""Everything that people read and a catalogue must therefore hold: found in the source, and in what is listed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from aggregates.event import events_of
+from services.catalogue import KERNEL_EVENTS
+from services.composition import AGGREGATES, COMMANDS, QUESTIONS
+from services.http.problems import TITLES
+from services.http.question_routes import KERNEL
+
+ROOT = Path(__file__).parents[2]
+SAYING = {"Refused": 0, "Problem": 2, "_later": 0, "note": 1}
+"""Whose calls hold a sentence, and as which argument."""
+
+
+def sentences() -> set[str]:
+    """Every sentence that a refusal or a problem may say."""
+    found = set(TITLES.values())
+    for folder in ("aggregates", "infra", "services/http"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found |= set(_said_in(ast.parse(path.read_text())))
+    return found
+
+
+def labels() -> set[tuple[str, str]]:
+    """(what it is, its name) of everything that has a label."""
+    found = {("kind", kind.name) for kind in AGGREGATES}
+    for kind in AGGREGATES:
+        for event in events_of(kind.aggregate):
+            found.add(("event", event.__name__))
+            found |= {("field", field) for field in event.__struct_fields__}
+    for event in KERNEL_EVENTS:
+        found |= {("event", event.__name__), *(("field", field) for field in event.__struct_fields__)}
+    for command in COMMANDS:
+        found |= {("command", command.slug), *(("field", field) for field in command.body.__struct_fields__)}
+    for asked in QUESTIONS:
+        found |= {("question", asked.slug), *(("field", name) for name in asked.arguments.__struct_fields__)}
+    return found | {("field", name) for name in (*KERNEL, "id")}
+
+
+def _said_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            place = SAYING.get(name)
+            if place is None and name == "_require" and node.args:
+                place = 0
+            if place is not None and len(node.args) > place:
+                argument = node.args[place]
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield argument.value
