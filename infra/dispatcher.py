@@ -194,9 +194,7 @@ class _Decision:
         at = self._time(now)
         # one and the same for all that follows: the guards say of which position it is
         reference = self.desk.reference.current
-        actor = self._actor(reference, at, now)
-        if at < now and MAY_BACKDATE.isdisjoint(actor.roles):
-            raise Refused("Recording an act of the past takes the right to do so: ask your lead.")
+        actors = self._actors(reference, at, now)
         known = await self._known()
         await self._check_ids()
         facts = await self.desk.facts.gather(
@@ -209,7 +207,7 @@ class _Decision:
             self.desk.writer.memory,
             self.rows_at_least,
         )
-        events = self._decide(known.state, actor, at, facts)
+        actor, events = self._decide(known.state, actors, at, facts, past=at < now)
         if not events:
             return await self.answered_before() or Answer(self.stream_id, known.version, None, ())
         self._check_order(known, at)
@@ -231,19 +229,19 @@ class _Decision:
             raise Refused("Say in `reason` why this act of the past is recorded only now.")
         return min(at, now)
 
-    def _actor(self, reference: Reference, *times: datetime) -> Actor:
-        """Who asks, with the roles held at all of these times; Forbidden if none of them may give this command."""
+    def _actors(self, reference: Reference, *times: datetime) -> list[Actor]:
+        """As whom they may ask: in their own right, or by a power lent to them; Forbidden if in no way."""
         by, wanted = self.order.by, self.command.declaration.by
         match by.kind:
             case ActorKind.EMPLOYEE:
-                actor = reference.actor(EmployeeId(by.id), wanted, *times)
+                actors = list(reference.actors(EmployeeId(by.id), wanted, *times))
             case ActorKind.CUSTOMER:
-                actor = Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CUSTOMER}))
+                actors = [Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CUSTOMER}))]
             case _:
-                actor = Actor(id=by.id, kind=by.kind)
-        if wanted.isdisjoint(actor.roles):
+                actors = [Actor(id=by.id, kind=by.kind)]
+        if not actors or wanted.isdisjoint(actors[0].roles):
             raise Forbidden(wanted)
-        return actor
+        return actors
 
     async def _known(self) -> Known:
         known = await self.desk.states.of(self.command.kind, self.stream_id)
@@ -268,7 +266,21 @@ class _Decision:
                 if (kinds != ("",) and kind_of(one) not in kinds) or not await self.desk.states.exists(one):
                     raise Refused("{field}: there is no {id}.", field=name, id=one)
 
-    def _decide(self, state: Any, actor: Actor, at: datetime, facts: Gathered) -> Sequence[Event]:
+    def _decide(
+        self, state: Any, actors: Sequence[Actor], at: datetime, facts: Gathered, *, past: bool
+    ) -> tuple[Actor, Sequence[Event]]:
+        """What the aggregate says to the first who may; the first refusal, if it says no to all."""
+        refusals: list[Refused] = []
+        for actor in actors:
+            try:
+                if past and MAY_BACKDATE.isdisjoint(actor.roles):
+                    raise Refused("Recording an act of the past takes the right to do so: ask your lead.")
+                return actor, self._ask(state, actor, at, facts)
+            except Refused as refusal:
+                refusals.append(refusal)
+        raise refusals[0]
+
+    def _ask(self, state: Any, actor: Actor, at: datetime, facts: Gathered) -> Sequence[Event]:
         filled: dict[str, Any] = {**self.sent, **facts.values}
         if self.command.takes_actor:
             filled["by"] = actor

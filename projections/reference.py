@@ -127,20 +127,24 @@ class Reference(Value):
         areas = frozenset(o.area for o in held if o.area is not None)
         return Post(employee_id=employee_id, roles=roles | {Role.EMPLOYEE} if held else roles, areas=areas)
 
-    def actor(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Actor:
-        """Who asks: with the roles held at all of these times; lent ones only where their own do not suffice."""
+    def actors(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Iterator[Actor]:
+        """Who asks, with the roles held at all of these times: first in their own right, then with each power lent to
+        them that could add to it. Nobody where none of the wanted roles is held."""
         own = self._all_along(employee_id, times)
-        if wanted.isdisjoint(own.roles):
-            for lent in self._lent_to(employee_id, times):
-                grantor = self._all_along(lent.grantor_id, times)
-                if powers := lent.powers & grantor.roles & wanted:
-                    return Actor(
-                        id=employee_id,
-                        roles=own.roles | powers,
-                        areas=own.areas | (lent.areas & grantor.areas),
-                        delegation=Delegation(number=lent.number, grantor_id=lent.grantor_id),
-                    )
-        return Actor(id=employee_id, roles=own.roles, areas=own.areas)
+        if not wanted.isdisjoint(own.roles):
+            yield Actor(id=employee_id, roles=own.roles, areas=own.areas)
+        for lent in self._lent_to(employee_id, times):
+            grantor = self._all_along(lent.grantor_id, times)
+            powers = lent.powers & grantor.roles
+            roles = own.roles | powers | {Role.EMPLOYEE}
+            if powers <= own.roles or wanted.isdisjoint(powers | {Role.EMPLOYEE}):
+                continue
+            yield Actor(
+                id=employee_id,
+                roles=roles,
+                areas=own.areas | (lent.areas & grantor.areas),
+                delegation=Delegation(number=lent.number, grantor_id=lent.grantor_id),
+            )
 
     def setting(self, number: str, at: datetime) -> Setting:
         """The values in force; before the first version, that version. KeyError if there is no such parameter."""

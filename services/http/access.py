@@ -13,7 +13,8 @@ from services.runtime import Runtime
 def require(runtime: Runtime, by: Principal, readers: frozenset[Role]) -> frozenset[Role]:
     """The roles of whoever asks; Forbidden if none of them may read this."""
     if by.kind is ActorKind.EMPLOYEE:
-        roles = runtime.reference.current.actor(EmployeeId(by.id), readers, datetime.now(UTC)).roles
+        actors = runtime.reference.current.actors(EmployeeId(by.id), readers, datetime.now(UTC))
+        roles = frozenset[Role]().union(*(actor.roles for actor in actors))
     else:
         roles = frozenset({Role.CUSTOMER})
     if readers.isdisjoint(roles):
