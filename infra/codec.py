@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregates.event import Envelope, Event, Recorded
 from aggregates.ids import KIND_OF_STREAM
@@ -66,10 +67,13 @@ class Codec:
         self._decoders: dict[tuple[str, int], Decode] = {}
         self._mentions = {event: tuple(_mentions(event)) for event in self.events.values()}
         self._uniques = {event: tuple(_uniques(event)) for event in self.events.values()}
+        self._times = {event: tuple(_times(event)) for event in self.events.values()}
 
     def stored(self, stream_id: str, event: Event) -> Stored:
         """What the log will hold of an event on this stream; ValueError if it holds text that cannot be stored."""
         kind = type(event)
+        if times := self._times[kind]:
+            event = replace(event, **{field: _in_utc(getattr(event, field)) for field in times})
         tags = {stream_id: None}
         for read, find in self._mentions[kind]:
             tags.update(dict.fromkeys(find(read(event))))
@@ -151,6 +155,17 @@ def _ids_in(annotation: Any) -> Find | None:
 
 def _nowhere(_value: Any) -> tuple[()]:
     return ()
+
+
+def _times(event: type[Event]) -> Iterator[str]:
+    """The fields that hold an instant: stored in UTC, whatever zone it was given in."""
+    for field, annotation in get_type_hints(event).items():
+        if annotation is datetime or datetime in get_args(annotation):
+            yield field
+
+
+def _in_utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.astimezone(UTC)
 
 
 def _class_of(annotation: Any) -> type:

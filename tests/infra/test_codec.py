@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -15,8 +15,10 @@ from hypothesis import given as property_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from aggregates.actor import Role
 from aggregates.event import Envelope, Event
 from aggregates.ids import CustomerId, EmployeeId
+from aggregates.organisation.department import RoleAssigned
 from aggregates.text import Code, Text, unique
 from aggregates.value import Value
 from infra.codec import Codec, Line, UnknownEvent, encode, envelope_bytes
@@ -247,3 +249,10 @@ def _texts_in(value: Any) -> Iterator[str]:
                 yield from _texts_in(each)
         case _:
             pass
+
+
+def test_an_instant_is_stored_in_utc_whatever_its_zone() -> None:
+    at = datetime(2026, 3, 2, 17, tzinfo=timezone(timedelta(hours=8)))
+    appointed = RoleAssigned(employee_id=EmployeeId("employee-a"), role=Role.LEGAL, unit=Code("x"), valid_from=at)
+    stored = CODEC.stored("department", appointed)
+    assert b'"valid_from":"2026-03-02T09:00:00Z"' in stored.data
