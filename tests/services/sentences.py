@@ -20,7 +20,7 @@ SAYING = {"Refused": 0, "Problem": 2, "_later": 0, "note": 1}
 def sentences() -> set[str]:
     """Every sentence that a refusal or a problem may say."""
     found = set(TITLES.values())
-    for folder in ("aggregates", "infra", "services/http"):
+    for folder in ("aggregates", "infra", "services/http", "services/importing"):
         for path in (ROOT / folder).rglob("*.py"):
             found |= set(_said_in(ast.parse(path.read_text())))
     return found
