@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from aggregates.event import CommandRefused, Event, LegacyRecordImported, events_of
 from infra.commands import Kind, commands_of
@@ -70,10 +71,11 @@ def _taken_by(event: type[Event]) -> list[str]:
 
 
 def _spelt(annotation: Any) -> str:
+    """A type in words: `CustomerId`, `date or nothing`, `tuple of Role`."""
     if annotation is type(None):
         return "nothing"
-    name = getattr(annotation, "__name__", str(annotation))
     parts = [_spelt(part) for part in get_args(annotation) if part is not ...]
-    if not parts:
-        return name
-    return " or ".join(parts) if name in {"UnionType", "Union", "Optional"} else f"{name} of {', '.join(parts)}"
+    if get_origin(annotation) in {Union, UnionType}:
+        return " or ".join(parts)
+    name = getattr(get_origin(annotation) or annotation, "__name__", str(annotation))
+    return f"{name} of {', '.join(parts)}" if parts else name
