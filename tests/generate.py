@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -21,6 +22,8 @@ def translations() -> bytes:
     """The Chinese catalogue as gettext reads it."""
     with (LOCALE / "yewu.po").open("rb") as source:
         catalogue = read_po(source, locale="zh")
+    # or else the moment of compiling would stand in it
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     return compiled.getvalue()
