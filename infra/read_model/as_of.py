@@ -287,7 +287,7 @@ class AsOfBuilder:
         """Is it quicker to build anew than to bring it forward?"""
         (news,) = db.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM yewu.log l, {schema}.place p WHERE l.position > p.position"
-            f"{selection.condition} LIMIT {FAR_BEHIND}) some".encode()
+            f"{selection.condition} LIMIT {FAR_BEHIND}) news".encode()
         ).fetchone() or (0,)
         return int(news) >= FAR_BEHIND
 

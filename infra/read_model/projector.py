@@ -73,7 +73,7 @@ class Projector:
         if self._needs_building(db):
             self._build(db)
         follower = Follower(db, self.model)
-        pause, beat, tidy = QUICK, time.monotonic(), 0.0
+        pause, beat, tidy = QUICK, time.monotonic(), float("-inf")
         while not stop.is_set():
             now = time.monotonic()
             if follower.step():
