@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,12 @@ from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
 from aggregates.text import Text
 from aggregates.value import Value
+
+DIGITS, DECIMALS = 15, 6
+"""What an amount may have before and behind the point."""
+
+
+FIRST_YEAR, LAST_YEAR = 1900, 2500
 
 
 class Kind(Value):
@@ -58,6 +65,7 @@ class Command:
         self.ids = tuple((p.name, kinds) for p in self.sent if (kinds := _kinds(hints[p.name])))
         self.types: Mapping[str, Any] = {p.name: hints[p.name] for p in self.sent}
         self.body = self._body()
+        self._decode = msgspec.json.Decoder(self.body).decode
 
     @property
     def slug(self) -> str:
@@ -81,6 +89,13 @@ class Command:
         if self.singleton:
             return f"/{self.kind.path}/{action}"
         return f"/{self.kind.path}" if self.opens else f"/{self.kind.path}/{{id}}/{action}"
+
+    def read(self, data: bytes) -> msgspec.Struct:
+        """The body that somebody sent; a msgspec.DecodeError that says what is wrong with it."""
+        body: msgspec.Struct = self._decode(data or b"{}")
+        for name in body.__struct_fields__:
+            check_value(getattr(body, name), name)
+        return body
 
     def _body(self) -> type[msgspec.Struct]:
         """What the caller sends: the arguments, and for an act of the past `at` and `reason`."""
@@ -109,6 +124,35 @@ def all_commands(kinds: Iterable[Kind]) -> list[Command]:
     if twice := {route for route in routes if routes.count(route) > 1}:
         raise TypeError(f"several commands are posted to {', '.join(sorted(twice))}")
     return commands
+
+
+def check_value(value: Any, name: str) -> None:
+    """ValidationError for what no column could hold: text with a NUL in it, amounts and times beyond all sense."""
+    match value:
+        case str():
+            if "\0" in value:
+                raise msgspec.ValidationError(f"Text without the character NUL is expected - at `$.{name}`")
+        case Decimal():
+            exponent = value.as_tuple().exponent
+            if not isinstance(exponent, int) or exponent < -DECIMALS or (value and value.adjusted() >= DIGITS):
+                raise msgspec.ValidationError(
+                    f"A number of at most {DIGITS} digits and {DECIMALS} decimals is expected - at `$.{name}`"
+                )
+        case Mapping():
+            for key, each in value.items():
+                check_value(key, name)
+                check_value(each, name)
+        case msgspec.Struct():
+            for field in value.__struct_fields__:
+                check_value(getattr(value, field), f"{name}.{field}")
+        case tuple() | frozenset() | list():
+            for each in value:
+                check_value(each, name)
+        case datetime():
+            if not FIRST_YEAR <= value.year <= LAST_YEAR:
+                raise msgspec.ValidationError(f"A time from {FIRST_YEAR} to {LAST_YEAR} is expected - at `$.{name}`")
+        case _:
+            pass
 
 
 def fact_type(annotation: Any) -> type[Fact] | None:

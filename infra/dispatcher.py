@@ -193,7 +193,7 @@ class _Decision:
         now = datetime.now(UTC)
         at = self._time(now)
         # one and the same for all that follows: the guards say of which position it is
-        reference = self.desk.reference.current
+        reference = await self.desk.reference.latest()
         actors = self._actors(reference, at, now)
         known = await self._known()
         await self._check_ids()
@@ -244,7 +244,8 @@ class _Decision:
         return actors
 
     async def _known(self) -> Known:
-        known = await self.desk.states.of(self.command.kind, self.stream_id)
+        drawn = self.command.opens and self.command.kind.id not in NATURAL
+        known = await self.desk.states.of(self.command.kind, self.stream_id, new=drawn)
         if self.first_seen is None:
             self.first_seen = known.version
         if self.order.if_version is not None and self.order.if_version != known.version:

@@ -29,7 +29,7 @@ class ReferenceKeeper:
     def __init__(self, pool: AsyncConnectionPool[Any], codec: Codec, *, idle: float = 0.05) -> None:
         self.current = Reference()
         self._pool, self._codec, self._idle = pool, codec, idle
-        self._wake = asyncio.Event()
+        self._wake, self._due = asyncio.Event(), 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -44,10 +44,15 @@ class ReferenceKeeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def wrote(self, _position: int, types: Iterable[str]) -> None:
+    def wrote(self, position: int, types: Iterable[str]) -> None:
         """Something was committed: look at once if it may matter."""
         if not REFERENCE_NAMES.isdisjoint(types):
+            self._due = position
             self._wake.set()
+
+    async def latest(self) -> Reference:
+        """The reference data with everything in them that this process knows to be committed."""
+        return self.current if self.current.position >= self._due else await self.refresh()
 
     async def refresh(self) -> Reference:
         """Read what has come since; the reference data as of the head of the log."""

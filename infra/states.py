@@ -30,14 +30,18 @@ class States:
         self._exist: OrderedDict[str, None] = OrderedDict()
         self.hits = self.loads = 0
 
-    async def of(self, kind: Kind, stream_id: str) -> Known:
-        """The state as last remembered; loaded if it is not. Version 0: there is no such stream."""
+    async def of(self, kind: Kind, stream_id: str, *, new: bool = False) -> Known:
+        """The state as last remembered; loaded if it is not. Version 0: there is no such stream.
+
+        `new`: nobody can have begun a stream under an id just drawn, so what is not remembered is not looked for; if it
+        is there all the same, the append says so.
+        """
         known = self._known.get(stream_id)
         if known is not None:
             self._known.move_to_end(stream_id)
             self.hits += 1
             return known
-        return await self.reload(kind, stream_id)
+        return Known(0, None, kind.aggregate()) if new else await self.reload(kind, stream_id)
 
     async def reload(self, kind: Kind, stream_id: str) -> Known:
         """Read on from what is remembered to the end of the stream."""

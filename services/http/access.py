@@ -10,10 +10,10 @@ from infra.dispatcher import Forbidden, Principal
 from services.runtime import Runtime
 
 
-def require(runtime: Runtime, by: Principal, readers: frozenset[Role]) -> frozenset[Role]:
+async def require(runtime: Runtime, by: Principal, readers: frozenset[Role]) -> frozenset[Role]:
     """The roles of whoever asks; Forbidden if none of them may read this."""
     if by.kind is ActorKind.EMPLOYEE:
-        actors = runtime.reference.current.actors(EmployeeId(by.id), readers, datetime.now(UTC))
+        actors = (await runtime.reference.latest()).actors(EmployeeId(by.id), readers, datetime.now(UTC))
         roles = frozenset[Role]().union(*(actor.roles for actor in actors))
     else:
         roles = frozenset({Role.CUSTOMER})

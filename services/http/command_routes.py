@@ -37,14 +37,13 @@ class CommandHandler:
 
     def __init__(self, command: Command, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self._command, self._runtime, self._tokens, self._settings = command, runtime, tokens, settings
-        self._decode = msgspec.json.Decoder(command.body).decode
 
     async def answer(self, request: Request) -> Reply:
         by = await self._tokens.principal(request.header("authorization"))
         content = request.header("content-type")
         if content is not None and not content.startswith("application/json"):
             raise Problem(415, "malformed", "Send JSON, with the content type application/json.")
-        body = self._decode(await request.body(self._settings.max_body) or b"{}")
+        body = self._command.read(await request.body(self._settings.max_body))
         order = Order(
             self._command,
             self._stream_id(request),

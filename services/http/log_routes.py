@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aggregates.actor import Role
-from aggregates.ids import kind_of
+from aggregates.ids import SYNTAX, kind_of
 from infra.codec import Line
 from infra.dispatcher import NotFound
 from infra.log_reader import Published
@@ -73,7 +74,7 @@ class LogPages:
 
     async def stream(self, request: Request) -> Reply:
         """What happened to one thing, and what each event changed in what is known of it."""
-        stream_id = request.parameters["id"]
+        stream_id = _id_in(request)
         await self._admit(request, STREAM_READERS.get(kind_of(stream_id), FEED_READERS))
         lines = await self.runtime.reader.stream(stream_id)
         if not lines:
@@ -84,7 +85,7 @@ class LogPages:
 
     async def about(self, request: Request) -> Reply:
         """Everything that mentions a thing, in the order in which it was recorded."""
-        tag = request.parameters["id"]
+        tag = _id_in(request)
         await self._admit(request, STREAM_READERS.get(kind_of(tag), FEED_READERS))
         query = self._query(request)
         page = await self.runtime.reader.about(self.runtime.model.schema, tag, query.after, query.limit)
@@ -93,7 +94,7 @@ class LogPages:
 
     async def _admit(self, request: Request, readers: frozenset[Role]) -> None:
         by = await self._tokens.principal(request.header("authorization"))
-        require(self.runtime, by, readers)
+        await require(self.runtime, by, readers)
 
     def _query(self, request: Request) -> FeedQuery:
         query = msgspec.convert(dict(QueryParams(request.scope["query_string"])), FeedQuery, strict=False)
@@ -117,7 +118,7 @@ class Feed:
             return
         try:
             query = await self._pages.query(request)
-            after = int(request.header("last-event-id") or query.after)
+            after = _last_event(request, query.after)
         except Exception as error:  # before the first byte a problem can still be told
             await send_reply(send, refusal(error, request))
             return
@@ -133,6 +134,22 @@ class Feed:
                 yield ServerSentEvent(data=data, event=published.line.type, id=str(after))
             if not page:
                 await asyncio.sleep(IDLE)
+
+
+def _id_in(request: Request) -> str:
+    found = request.parameters["id"]
+    if not re.fullmatch(SYNTAX, found):
+        raise NotFound(found)
+    return found
+
+
+def _last_event(request: Request, otherwise: int) -> int:
+    sent = request.header("last-event-id")
+    if sent is None:
+        return otherwise
+    if not re.fullmatch(r"\d{1,18}", sent):
+        raise malformed("Last-Event-ID is a position of the log")
+    return int(sent)
 
 
 def cloud_event(published: Published) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Refused():
             return Problem(422, "refused", error.sentence, error.values)
-        case msgspec.DecodeError() | msgspec.ValidationError():
+        case msgspec.DecodeError() | UnicodeDecodeError():
             return malformed(str(error))
         case Forbidden():
             roles = sorted(error.wanted)

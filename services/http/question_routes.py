@@ -11,6 +11,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.routing import Route
 
+from infra.commands import check_value
 from infra.questions import Asked, BadCursor
 from infra.read_model.as_of import Building, schema_as_of, thing_as_of
 from infra.read_model.selection import Selection
@@ -53,7 +54,7 @@ class QuestionHandler:
 
     async def answer(self, request: Request) -> Reply:
         by = await self._tokens.principal(request.header("authorization"))
-        require(self._runtime, by, self._asked.declaration.readers)
+        await require(self._runtime, by, self._asked.declaration.readers)
         moment, arguments = self._arguments(request)
         selection = selection_of(moment.as_of, moment.known_at, self._runtime.zone)
         view = self._asked.declaration.view
@@ -80,8 +81,10 @@ class QuestionHandler:
         if not 1 <= moment.limit <= self._settings.max_page:
             raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
         own = {k: v for k, v in sent.items() if k not in KERNEL} | request.parameters
-        arguments = msgspec.convert(own, self._asked.arguments, strict=False)
-        return moment, {name: getattr(arguments, name) for name in arguments.__struct_fields__}
+        read = msgspec.convert(own, self._asked.arguments, strict=False)
+        arguments = {name: getattr(read, name) for name in read.__struct_fields__}
+        check_value(arguments, "query")
+        return moment, arguments
 
     def _page(self, moment: Moment) -> Page | None:
         try:

@@ -354,6 +354,20 @@ def test_a_follower_survives_the_loss_of_its_connections(database: str, applicat
             )
 
 
+def test_a_reader_whose_connection_breaks_while_it_reads_reads_again(
+    database: str, application: LogApplication
+) -> None:
+    application.record([noted("a", 1)])
+    readers = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(database, autocommit=True) as other:
+        with psycopg.connect(database) as holding:
+            holding.execute("LOCK TABLE yewu.log")
+            reading = thread.submit(lambda: application.recorder.select_notifications(None, 10))
+            _until(lambda: other.execute(f"SELECT 1 {readers}".encode()).fetchone() is not None)
+            other.execute(f"SELECT pg_terminate_backend(pid) {readers}".encode())
+        assert [notification.id for notification in reading.result(timeout=10)] == [1]
+
+
 def _until(true: Callable[[], bool], seconds: float = 10) -> None:
     tick = threading.Event()
     for _ in range(int(seconds / 0.005)):
