@@ -203,7 +203,7 @@ class Writer:
         known = self.memory.known
         try:
             reply = await self._write([waiting.append for waiting in batch])
-        except (psycopg.OperationalError, TimeoutError) as error:
+        except psycopg.OperationalError as error:
             await self._after_loss(batch, error)
         except Exception as error:  # one malformed argument fails the statement: find out whose it was
             await self._singly(batch, error)
@@ -214,11 +214,10 @@ class Writer:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
         arguments = self._arguments(appends)
-        # hanging up first keeps psycopg from asking a server that does not answer to cancel
+        # psycopg notices within a tenth of a second; a timeout would have it ask a silent server to cancel first
         hang_up = asyncio.get_running_loop().call_later(self.patience, self._connection.pgconn.finish)
         try:
-            async with asyncio.timeout(self.patience):
-                cursor = await self._connection.execute(APPEND, arguments, prepare=True, binary=True)
+            cursor = await self._connection.execute(APPEND, arguments, prepare=True, binary=True)
         finally:
             hang_up.cancel()
         return _Reply(*(await cursor.fetchone() or ()))

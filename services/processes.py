@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import structlog
-import uvicorn
 
 from aggregates.event import Event
 from infra.codec import Codec
@@ -22,7 +21,6 @@ from infra.read_model.rebuild import Progress
 from infra.read_model.rebuild import build as build_schema
 from infra.settings import Settings
 from services.composition import read_model
-from services.http.app import create_app
 
 LEASH = "YEWU_LEASH"
 """The file descriptor of a pipe whose other end the supervisor holds: when it closes, the supervisor has died."""
@@ -30,8 +28,23 @@ LEASH = "YEWU_LEASH"
 SECONDS_TO_FINISH = 3
 
 
+class CannotRun(Exception):
+    """Yewu cannot run here; the sentence says why and what to do."""
+
+
+def require_issuer(settings: Settings) -> None:
+    """CannotRun if there is nobody whose tokens could be believed."""
+    if settings.jwks_url is None and not settings.development_issuer:
+        raise CannotRun("Nobody could sign in: set YEWU_JWKS_URL to the address of your issuer's keys.")
+
+
 def serve(conninfo: str, settings: Settings) -> None:
-    """Answer HTTP until told to stop."""
+    """Answer HTTP until told to stop. CannotRun without an issuer of tokens."""
+    import uvicorn
+
+    from services.http.app import create_app  # only now: nobody else who comes by here needs the whole of HTTP
+
+    require_issuer(settings)
     _prepare()
     app = create_app(conninfo, settings)
     # fewer, larger collections: requests leave little behind, and a pause in the middle of one is felt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import os
 import signal
 import socket
@@ -11,8 +13,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -27,22 +29,51 @@ from infra.settings import Settings
 from services.demo import write_help_desk
 from services.founding import AlreadyFounded, Foundation, found
 from services.importing import HELP_DESK, run_import
-from services.processes import LEASH
+from services.processes import LEASH, CannotRun, require_issuer
 
 PARTS = ("project", "build", "serve")
 SECONDS_TO_READY = 60
+SECONDS_BETWEEN_NEWS = 3
 SECONDS_TO_STOP = 15
 
 
-class CannotRun(Exception):
-    """Yewu cannot run here; the sentence says why and what to do."""
+class Interrupted(Exception):
+    """A signal came while somebody was being asked something."""
+
+
+class Signals:
+    """INT, TERM and HUP: true once one of them has come."""
+
+    def __init__(self) -> None:
+        self._came = self._asking = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._handle)
+
+    def __bool__(self) -> bool:
+        return self._came
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """Within the block a signal raises Interrupted: nobody at a terminal would look at it otherwise."""
+        self._asking = True
+        try:
+            if self._came:
+                raise Interrupted
+            yield
+        finally:
+            self._asking = False
+
+    def _handle(self, _number: int, _frame: Any) -> None:
+        self._came = True
+        if self._asking:
+            raise Interrupted
 
 
 class Part:
     """One child process, started again when it ends of itself, ever more slowly while it fails at once."""
 
-    def __init__(self, name: str, environment: dict[str, str], leash: int) -> None:
-        self.name, self._environment, self._leash = name, environment, leash
+    def __init__(self, name: str, environment: dict[str, str], leash: int, tell: Callable[[str], None]) -> None:
+        self.name, self._environment, self._leash, self._tell = name, environment, leash, tell
         self._process: subprocess.Popen[bytes] | None = None
         self._began = self._pause = self._again_at = 0.0
 
@@ -65,6 +96,7 @@ class Part:
         if not self._again_at:
             self._pause = 0.2 if now - self._began > 10 else min(10.0, max(0.2, self._pause * 2))
             self._again_at = now + self._pause
+            self._tell(f"`yewu {self.name}` has ended (status {self._process.returncode}) and is started again.")
         elif now >= self._again_at:
             self._again_at = 0.0
             self.start()
@@ -87,8 +119,12 @@ def up(
     tell: Callable[[str], None],
     when_ready: Callable[[str], None] = lambda _conninfo: None,
 ) -> None:
-    """Run Yewu until a signal comes. `manager` names the first manager if the department has still to be founded."""
-    stopping = _signals()
+    """Run Yewu until a signal comes. `manager` names the first manager if the department has still to be founded.
+
+    The development issuer is there beside the embedded database only. CannotRun if something is in the way.
+    """
+    require_issuer(replace(settings, development_issuer=settings.database_url is None))
+    stopping = Signals()
     with ExitStack() as stack:
         conninfo, embedded = settings.database_url, None
         if conninfo is None:
@@ -96,20 +132,30 @@ def up(
             conninfo = embedded.url
         _require_free(settings.host, settings.port)
         migrate(conninfo)
-        environment = {**os.environ, "DATABASE_URL": conninfo, "YEWU_HOME": str(settings.home)}
-        if embedded is not None:
-            environment["YEWU_DEVELOPMENT_ISSUER"] = "on"
+        environment = {
+            **os.environ,
+            "DATABASE_URL": conninfo,
+            "YEWU_HOME": str(settings.home),
+            "YEWU_DEVELOPMENT_ISSUER": "off" if embedded is None else "on",
+        }
         reading, writing = os.pipe()
         stack.callback(os.close, writing)
-        parts = {name: Part(name, environment, reading) for name in PARTS}
+        parts = {name: Part(name, environment, reading, tell) for name in PARTS}
         for part in parts.values():
             stack.callback(part.stop)
         parts["project"].start()
         parts["build"].start()
-        found_if_new(conninfo, settings, manager, tell)
+        try:
+            with stopping.breaking_off():
+                first_manager = manager() if _is_new(conninfo) else None
+        except Interrupted:
+            tell("Yewu stops.")
+            return
+        if first_manager is not None:
+            _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), tell)
         parts["serve"].start()
-        address = f"http://{settings.host}:{settings.port}"
-        _await_ready(address, parts, stopping)
+        address = _address(settings)
+        _await_ready(address, parts, stopping, tell)
         if not stopping:
             when_ready(conninfo)
             tell(f"Yewu is ready at {address} (the interface: {address}/docs).")
@@ -118,7 +164,7 @@ def up(
             for part in parts.values():
                 part.tend()
             if embedded is not None and embedded.exit_code() is not None:
-                raise CannotRun(f"PostgreSQL has ended: see the logs in {settings.home}, then start again.")
+                raise CannotRun(f"PostgreSQL has ended: see {embedded.log}, then start again.")
         tell("Yewu stops.")
 
 
@@ -138,16 +184,16 @@ def demo(settings: Settings, cases: int, tell: Callable[[str], None]) -> None:
     up(settings, lambda: "Demo manager 演示经理", tell, fill)
 
 
-def found_if_new(conninfo: str, settings: Settings, manager: Callable[[], str], tell: Callable[[str], None]) -> None:
-    """Found the department if nothing is on record yet."""
+def _is_new(conninfo: str) -> bool:
     with psycopg.connect(conninfo) as db:
         (head,) = db.execute("SELECT position FROM yewu.head").fetchone() or (0,)
-    if head:
-        return
-    foundation = Foundation(manager=manager(), zone=settings.zone.key)
+    return not head
+
+
+def _found_first(conninfo: str, foundation: Foundation, tell: Callable[[str], None]) -> None:
     try:
         manager_id = found_now(conninfo, foundation)
-    except AlreadyFounded:
+    except AlreadyFounded:  # by another instance on the same database, a moment ago
         return
     tell(f"The department is founded; its manager is {foundation.manager} ({manager_id}).")
 
@@ -166,38 +212,55 @@ def found_now(conninfo: str, foundation: Foundation) -> str:
     return asyncio.run(run())
 
 
-def _signals() -> list[int]:
-    """Filled by INT, TERM or HUP; whoever looks at it then stops."""
-    received: list[int] = []
-
-    def handle(number: int, _frame: Any) -> None:
-        received.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handle)
-    return received
-
-
 def _require_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             raise CannotRun(
                 f"Port {port} of {host} is in use: stop what uses it or set YEWU_PORT to another."
             ) from None
+        raise CannotRun(
+            f"Nobody can listen at {host}, port {port} ({error.strerror}): set YEWU_HOST and YEWU_PORT otherwise."
+        ) from None
 
 
-def _await_ready(address: str, parts: dict[str, Part], stopping: list[int]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_READY
+def _address(settings: Settings) -> str:
+    """Where to reach on this machine what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # read, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _await_ready(address: str, parts: dict[str, Part], stopping: Signals, tell: Callable[[str], None]) -> None:
+    """Until the API is ready, as long as it takes if there is progress: a new version may have much to fold."""
+    before, told = "it does not answer", time.monotonic()
+    deadline = told + SECONDS_TO_READY
     while not stopping:
-        try:
-            with urllib.request.urlopen(f"{address}/ready", timeout=2):  # noqa: S310  # our own address
-                return
-        except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                raise CannotRun(f"Yewu did not become ready in {SECONDS_TO_READY} s: see {address}/ready.") from None
+        problems, now = _problems(address), time.monotonic()
+        if not problems:
+            return
+        if problems != before:
+            before, deadline = problems, now + SECONDS_TO_READY
+        elif now > deadline:
+            raise CannotRun(f"Yewu does not become ready ({problems}): see what its parts said above.")
+        if now > told + SECONDS_BETWEEN_NEWS:
+            tell(f"Not ready yet: {problems}.")
+            told = now
         for part in parts.values():
             part.tend()
         time.sleep(0.05)
+
+
+def _problems(address: str) -> str:
+    """Why the API is not ready; nothing if it is."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy knows our own machine
+    try:
+        with direct.open(f"{address}/ready", timeout=2):
+            return ""
+    except urllib.error.HTTPError as error:
+        return "; ".join(json.load(error).get("problems", ())) or f"it answers {error.code}"
+    except OSError:
+        return "it does not answer"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+SECONDS_WITHOUT_PROGRESS = 60
+ON_THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 
 
 class SaidNo(Exception):
@@ -53,16 +57,40 @@ def ask(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """What the API answers; SaidNo with its sentence if it does not do it."""
+    """What the API answers; SaidNo with its sentence if it does not do it.
+
+    What is still being built (202) is asked for again until it is there.
+    """
     token = os.environ.get("YEWU_TOKEN") or (token_file().read_text() if token_file().exists() else "")
     sent = {"Accept-Language": language(), **(headers or {})}
     if token:
-        sent["Authorization"] = f"Bearer {token}"
+        sent["Authorization"] = f"Bearer {token.strip()}"
+    before, deadline = None, 0.0
+    while True:
+        response = _send(httpx.Request(method, _url(path), params=query, json=body, headers=sent))
+        answer = response.json() if "json" in response.headers.get("content-type", "") else {}
+        if response.is_error:
+            raise SaidNo(answer.get("detail") or f"{address()} answered {response.status_code}.", answer)
+        if response.status_code != httpx.codes.ACCEPTED:
+            return answer
+        if answer != before:
+            before, deadline = answer, time.monotonic() + SECONDS_WITHOUT_PROGRESS
+        elif time.monotonic() > deadline:
+            raise SaidNo("That day is not being built: see whether `yewu build` runs, then ask again.", answer)
+        time.sleep(float(response.headers.get("Retry-After", "1")))
+
+
+def _url(path: str) -> httpx.URL:
     try:
-        response = httpx.request(method, address() + path, params=query, json=body, headers=sent, timeout=60)
+        return httpx.URL(address() + path)
+    except httpx.InvalidURL as error:
+        raise SaidNo(f"{address()} is no address ({error}): set YEWU_URL to one.") from None
+
+
+def _send(request: httpx.Request) -> httpx.Response:
+    """One request, past any proxy if it stays on this machine."""
+    try:
+        with httpx.Client(timeout=60, trust_env=request.url.host not in ON_THIS_MACHINE) as client:
+            return client.send(request)
     except httpx.TransportError as error:
         raise SaidNo(f"Nobody answers at {address()} ({error}): start Yewu with `make up`, or set YEWU_URL.") from None
-    answer = response.json() if "json" in response.headers.get("content-type", "") else {}
-    if response.is_error:
-        raise SaidNo(answer.get("detail") or f"{address()} answered {response.status_code}.", answer)
-    return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
@@ -12,13 +13,14 @@ import typer
 
 from infra.commands import Command
 from infra.questions import Asked
-from services.cli.client import SaidNo, ask
-from services.cli.output import give_up, show
+from services.cli.client import ask
+from services.cli.output import console, show
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from services.http.question_routes import KERNEL
 from services.language import Language, label
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 作答 / answer in JSON")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只答编号 / answer with the id alone")]
 
 
 def add_derived(app: typer.Typer) -> None:
@@ -39,7 +41,7 @@ def add_derived(app: typer.Typer) -> None:
 
 
 def _help(kind: str, slug: str) -> str:
-    return f"{label(kind, slug, Language.CHINESE)} / {label(kind, slug, Language.ENGLISH)}"
+    return f"{label(kind, slug, Language.CHINESE)} / {label(kind, slug.partition('.')[2], Language.ENGLISH)}"
 
 
 def _command_line(command: Command) -> Callable[..., None]:
@@ -48,16 +50,18 @@ def _command_line(command: Command) -> Callable[..., None]:
     required = {p.name for p in command.sent if p.default is p.empty}
 
     def run(**given: Any) -> None:
-        as_json, key = given.pop("as_json"), given.pop("key") or str(uuid4())
-        path = command.route.format(id=given.pop("id", ""))
+        as_json, quiet, key = given.pop("as_json"), given.pop("quiet"), given.pop("key") or str(uuid4())
+        path = command.route.format(id=quote(given.pop("id", ""), safe=""))
         body = {name: _read(value, fields[name]) for name, value in given.items() if value is not None}
-        try:
-            show(ask("POST", path, body=body, headers={"Idempotency-Key": key}), as_json=as_json)
-        except SaidNo as no:
-            _explain(no, as_json=as_json)
+        answer = ask("POST", path, body=body, headers={"Idempotency-Key": key})
+        if quiet and not as_json:
+            console.print(answer["id"], soft_wrap=True)
+        else:
+            show(answer, as_json=as_json)
 
     options = {name: name in required for name in fields}
-    return _with_signature(run, in_path, options, {"key": "Idempotency-Key"})
+    more = {"key": _option("--key", "Idempotency-Key"), "quiet": (Quiet, False)}
+    return _with_signature(run, in_path, options, more)
 
 
 def _question_line(asked: Asked) -> Callable[..., None]:
@@ -65,35 +69,44 @@ def _question_line(asked: Asked) -> Callable[..., None]:
 
     def run(**given: Any) -> None:
         as_json = given.pop("as_json")
-        path = asked.route.format(**{name: given.pop(name) for name in asked.in_path})
+        path = asked.route.format(**{name: quote(given.pop(name), safe="") for name in asked.in_path})
         query = {name: value for name, value in given.items() if value is not None}
-        try:
-            show(ask("GET", path, query=query), as_json=as_json)
-        except SaidNo as no:
-            _explain(no, as_json=as_json)
+        show(ask("GET", path, query=query), as_json=as_json)
 
     required = {name: default is inspect.Parameter.empty for name, (_, default) in asked.query.items()}
     return _with_signature(run, list(asked.in_path), required | dict.fromkeys(kernel, False), {})
 
 
+def _option(name: str, help_: str) -> tuple[Any, Any]:
+    """One that may be missing."""
+    return Annotated[str | None, typer.Option(name, help=help_)], None
+
+
 def _with_signature(
-    run: Callable[..., None], in_path: list[str], options: Mapping[str, bool], more: Mapping[str, str]
+    run: Callable[..., None], in_path: list[str], options: Mapping[str, bool], more: Mapping[str, tuple[Any, Any]]
 ) -> Callable[..., None]:
-    """Give a function the parameters that the command line shall show; their values arrive as strings."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
+    """Give a function the parameters that the command line shall show; their values arrive as strings.
+
+    `options` says of each field whether it must be given; `more` are options of other kinds, with their defaults.
+    """
     annotations: dict[str, Any] = {name: Annotated[str, typer.Argument()] for name in in_path}
     defaults: dict[str, Any] = {}
     for name, required in options.items():
         help_ = f"{label('field', name, Language.CHINESE)} / {label('field', name, Language.ENGLISH)}"
-        option = typer.Option("--" + name.replace("_", "-"), help=help_)
-        annotations[name] = Annotated[str, option] if required else Annotated[str | None, option]
-        if not required:
-            defaults[name] = None
-    for name, help_ in more.items():
-        annotations[name], defaults[name] = Annotated[str | None, typer.Option("--" + name, help=help_)], None
-    annotations["as_json"], defaults["as_json"] = AsJson, False
+        flag = "--" + name.replace("_", "-")
+        if required:
+            annotations[name] = Annotated[str, typer.Option(flag, help=help_)]
+        else:
+            annotations[name], defaults[name] = _option(flag, help_)
+    for name, (annotation, default) in (*more.items(), ("as_json", (AsJson, False))):
+        annotations[name], defaults[name] = annotation, default
     parameters = [
-        inspect.Parameter(name, keyword, annotation=annotation, default=defaults.get(name, inspect.Parameter.empty))
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=annotation,
+            default=defaults.get(name, inspect.Parameter.empty),
+        )
         for name, annotation in annotations.items()
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
@@ -110,10 +123,3 @@ def _read(text: str, type_: Any) -> Any:
             return msgspec.json.decode(text)
         except msgspec.DecodeError:
             return text  # the API says better than we could what is wrong with it
-
-
-def _explain(no: SaidNo, *, as_json: bool) -> None:
-    if as_json and no.problem is not None:
-        show(no.problem, as_json=True)
-        raise SystemExit(1)
-    give_up(str(no))

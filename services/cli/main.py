@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import psycopg
 import typer
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 from rich.progress import Progress
 
+from aggregates.refused import Refused
 from infra.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.settings import SettingError, Settings
-from services.cli.client import SaidNo, ask, keep_token
+from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
-from services.cli.output import console, give_up, show
+from services.cli.output import console, errors, give_up, show
 from services.founding import AlreadyFounded, Foundation
-from services.up import CannotRun
+from services.importing import ImportFailed
+from services.language import Language, say
+from services.processes import CannotRun
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 events = typer.Typer(no_args_is_help=True, help="事件 / events")
@@ -25,14 +32,26 @@ app.add_typer(events, name="events")
 add_derived(app)
 
 DEFAULT_MANAGER = "Manager 经理"
+DEVELOPMENT_TOKEN = "/development/token"  # noqa: S105  # an address
 
 
 def main() -> None:
-    """Whatever makes no sense is said in one sentence."""
+    """Whatever makes no sense is said in one sentence; with --json, in one document."""
+    as_json = "--json" in sys.argv
     try:
         app()
-    except (SettingError, EmbeddedPostgresError, CannotRun, SaidNo, psycopg.OperationalError) as error:
-        give_up(str(error).strip())
+    except SaidNo as no:
+        give_up(str(no), no.problem, as_json=as_json)
+    except (SettingError, EmbeddedPostgresError, CannotRun) as error:
+        give_up(str(error), as_json=as_json)
+    except ImportFailed as failed:
+        give_up(_in_our_language(failed), as_json=as_json)
+    except psycopg.OperationalError as error:
+        said = " ".join(str(error).split())
+        give_up(f"The database does not answer ({said}): start Yewu with `make up`, or mend DATABASE_URL.",
+                as_json=as_json)  # fmt: skip
+    except (UndefinedTable, UndefinedFunction, InvalidSchemaName):
+        give_up("This database has not been prepared for Yewu: run `yewu migrate` first.", as_json=as_json)
 
 
 @app.command()
@@ -40,47 +59,46 @@ def up() -> None:
     """全部启动 / Run everything on this machine until Ctrl-C."""
     from services.up import up as run
 
-    run(Settings.read(), _first_manager, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))
+    run(_settings(), _first_manager, _tell)
 
 
 @app.command()
 def demo(
-    cases: Annotated[int, typer.Option(help="案例数 / how many cases")] = 400,
+    cases: Annotated[int, typer.Option(min=1, help="首次启动的案例数 / how many cases the first start makes")] = 400,
 ) -> None:
     """演示 / The same on data of its own, with a generated help desk already in it."""
     from services.up import demo as run
 
-    run(Settings.read(), cases, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))
+    run(_settings(), cases, _tell)
 
 
 @app.command()
-def migrate() -> None:
+def migrate(as_json: AsJson = False) -> None:
     """迁移 / Bring the database up to date."""
     from infra.migrations import migrate as run
 
-    for name in run(_conninfo()):
-        console.print(f"applied {name}")
+    show({"applied": run(_conninfo())}, as_json=as_json)
 
 
-@app.command(hidden=True)
+@app.command()
 def serve() -> None:
-    """The API alone."""
+    """接口 / The API alone."""
     from services.processes import serve as run
 
-    run(_conninfo(), Settings.read())
+    run(_conninfo(), _settings())
 
 
-@app.command(hidden=True)
+@app.command()
 def project() -> None:
-    """The projector alone."""
+    """投影 / The projector alone: keeps the read model level with the log."""
     from services.processes import project as run
 
     run(_conninfo())
 
 
-@app.command(hidden=True)
+@app.command()
 def build() -> None:
-    """The builder of past days alone."""
+    """构建 / The builder alone: makes the past days that people ask for."""
     from services.processes import build as run
 
     run(_conninfo())
@@ -91,7 +109,7 @@ def demonstration_issuer() -> None:
     """An issuer that hands a token to whoever asks: for demonstrations in containers only."""
     from services.demonstration_issuer import run
 
-    run(Settings.read())
+    run(_settings())
 
 
 @app.command()
@@ -104,15 +122,17 @@ def found(
     """建立部门 / Found the department: once, with its first manager."""
     from services.up import found_now
 
-    settings = Settings.read()
-    foundation = Foundation(manager=manager or _first_manager(), currency=currency, zone=settings.zone.key)
+    zone = _settings().zone.key
+    foundation = Foundation(manager=manager or _first_manager(), currency=currency, zone=zone)
     try:
         manager_id = found_now(_conninfo(), foundation)
     except AlreadyFounded:
-        if if_new:
-            return
-        give_up("The department is founded already: appoint people with `yewu department appoint`.")
-    show({"manager_id": manager_id, "manager": foundation.manager}, as_json=as_json)
+        if not if_new:
+            sentence = "The department is founded already: appoint people with `yewu department appoint`."
+            raise CannotRun(sentence) from None
+        show({"founded": False}, as_json=as_json)
+    else:
+        show({"founded": True, "manager_id": manager_id, "manager": foundation.manager}, as_json=as_json)
 
 
 @app.command()
@@ -121,7 +141,12 @@ def login(
     as_json: AsJson = False,
 ) -> None:
     """登录 / Get a token from the development issuer; without a name, the manager's."""
-    got = ask("POST", "/development/token", body={} if as_ is None else {"subject": as_})
+    try:
+        got = ask("POST", DEVELOPMENT_TOKEN, body={} if as_ is None else {"subject": as_})
+    except SaidNo as no:
+        if DEVELOPMENT_TOKEN in str(no):  # there is nothing at that address
+            raise SaidNo("There is no development issuer here: set YEWU_TOKEN to a token of your issuer.") from None
+        raise
     path = keep_token(got["token"])
     show(got if as_json else {"subject": got["subject"], "token": f"kept in {path}"}, as_json=as_json)
 
@@ -145,28 +170,25 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """导入历史 / Import a history: rows become the events that the map names."""
-    from services.importing import ImportFailed, run_import
+    from services.importing import run_import
 
-    with Progress(console=console, disable=as_json or not sys.stderr.isatty()) as progress:
+    with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("import", total=None)
-        try:
-            report = run_import(
-                _conninfo(), file, map_, progress=lambda done, goal: progress.update(task, completed=done, total=goal)
-            )
-        except ImportFailed as failed:
-            give_up(str(failed))
+        report = run_import(
+            _conninfo(), file, map_, progress=lambda done, goal: progress.update(task, completed=done, total=goal)
+        )
     show({name: getattr(report, name) for name in report.__struct_fields__}, as_json=as_json)
 
 
 @app.command()
-def rebuild() -> None:
+def rebuild(as_json: AsJson = False) -> None:
     """重建 / Build the read model of this version anew from the log, beside the one in use."""
     from services.processes import rebuild as run
 
-    with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("rebuild", total=None)
         position = run(_conninfo(), lambda done, goal: progress.update(task, completed=done, total=goal))
-    console.print(f"The read model stands at position {position}.")
+    show({"position": position}, as_json=as_json)
 
 
 @events.command()
@@ -175,31 +197,68 @@ def tail(
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="持续 / go on")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """事件流 / The events of the log as they come."""
+    """事件流 / The events of the log as they come; with --json, one document for each."""
     position = after if after is not None else max(0, int(ask("GET", "/events", query={"limit": "1"})["head"]) - 10)
-    while True:
-        page = ask("GET", "/events", query={"after": str(position), "limit": "500"})
-        for event in page["items"]:
-            if as_json:
-                show(event, as_json=True)
-            else:
-                line = f"{event['position']:>8} {event['time'][:19]} {event['type']:<32} {event['subject']}"
-                console.print(line, soft_wrap=True)
-        position = page["after"]
-        if not page["items"]:
-            if not follow:
-                return
-            time.sleep(0.5)
+    with suppress(KeyboardInterrupt):
+        while True:
+            page = ask("GET", "/events", query={"after": str(position), "limit": "500"})
+            for event in page["items"]:
+                if as_json:
+                    show(event, as_json=True)
+                else:
+                    _show_line(event["position"], event["time"], event["type"], event["subject"])
+            position = page["after"]
+            if not page["items"]:
+                if not follow:
+                    return
+                time.sleep(0.5)
+
+
+@events.command("of")
+def of(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="编号 / an id")],
+    as_json: AsJson = False,
+) -> None:
+    """历史 / The history of one thing: its own events, in their order."""
+    answer = ask("GET", f"/streams/{quote(id_, safe='')}")
+    if as_json:
+        show(answer, as_json=True)
+    else:
+        for event in answer["items"]:
+            _show_line(event["position"], event["recorded_at"], event["type"], event["actor_id"])
+
+
+def _show_line(position: int, time_: str, type_: str, whose: str) -> None:
+    console.print(f"{position:>8} {time_[:19]} {type_:<32} {whose}", markup=False, soft_wrap=True)
+
+
+def _tell(sentence: str) -> None:
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _in_our_language(failed: ImportFailed) -> str:
+    cause = failed.__cause__
+    return say(cause.sentence, cause.values, Language(language())) if isinstance(cause, Refused) else str(failed)
 
 
 def _first_manager() -> str:
     """Asked once at a terminal; without one, a name that says it is a stand-in."""
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         return str(typer.prompt("Who is the department's first manager? 首任部门经理姓名", default=DEFAULT_MANAGER))
     return DEFAULT_MANAGER
 
 
+def _settings() -> Settings:
+    """What the environment says; SettingError where it makes no sense."""
+    settings = Settings.read()
+    try:
+        conninfo_to_dict(settings.database_url or "")
+    except psycopg.ProgrammingError:  # its sentence would show the password
+        raise SettingError("DATABASE_URL: write an address such as postgresql://user@host/database.") from None
+    return settings
+
+
 def _conninfo() -> str:
     """The database: the one named, or the embedded one of the home if it runs."""
-    settings = Settings.read()
+    settings = _settings()
     return settings.database_url or EmbeddedPostgres(settings.home).url

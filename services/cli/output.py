@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 console = Console(highlight=False)
@@ -25,7 +27,7 @@ def show(answer: Any, *, as_json: bool) -> None:
     elif isinstance(answer, Mapping):
         show_fields(answer)
     else:
-        console.print(answer)
+        console.print(answer, markup=False)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -37,13 +39,13 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     shown: list[str] = []
     room = console.width
     for name in columns:
-        room -= 3 + max(len(name), *(len(_cell(row.get(name))) for row in rows))
+        room -= 3 + max(len(name), *(cell_len(_cell(row.get(name))) for row in rows))
         if shown and room < 0:
             break
         shown.append(name)
     table = Table(*shown)
     for row in rows:
-        table.add_row(*(_cell(row.get(name)) for name in shown))
+        table.add_row(*(escape(_cell(row.get(name))) for name in shown))
     console.print(table)
     if shown != columns:
         hidden = ", ".join(columns[len(shown) :])
@@ -54,13 +56,16 @@ def show_fields(answer: Mapping[str, Any]) -> None:
     """One thing, a line for each of its fields."""
     table = Table(show_header=False, box=None)
     for name, value in answer.items():
-        table.add_row(f"[bold]{name}[/bold]", _cell(value))
+        table.add_row(f"[bold]{name}[/bold]", escape(_cell(value)))
     console.print(table)
 
 
-def give_up(sentence: str) -> NoReturn:
-    """One sentence on standard error, and exit status 1."""
-    errors.print(sentence, style="red", markup=False)
+def give_up(sentence: str, problem: Mapping[str, Any] | None = None, *, as_json: bool = False) -> NoReturn:
+    """Exit status 1, and why: one line on standard error, or in JSON the problem where the answer would be."""
+    if as_json:
+        show(problem or {"detail": sentence}, as_json=True)
+    else:
+        errors.print(sentence, style="red", markup=False, soft_wrap=True)
     raise SystemExit(1)
 
 

@@ -75,7 +75,8 @@ async def writing(conninfo: str, **options: Any) -> AsyncIterator[Writer]:
 
 async def all_of(writer: Writer, *appends: Append) -> list[Appended | BaseException]:
     """Give them all at the same moment; each one's answer, or why there is none."""
-    return await asyncio.gather(*map(writer.append, appends), return_exceptions=True)
+    asking = asyncio.gather(*map(writer.append, appends), return_exceptions=True)
+    return await asyncio.wait_for(asking, 60)
 
 
 async def eventually(true: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
@@ -105,7 +106,12 @@ def processes(number: int) -> Iterator[ProcessPoolExecutor]:
                 barrier = together.Barrier(number)
                 for ready in [pool.submit(barrier.wait) for _ in range(number)]:
                     ready.result(timeout=60)
-        yield pool
+        try:
+            yield pool
+        except BaseException:
+            for process in pool._processes.values():
+                process.kill()
+            raise
 
 
 class Row(NamedTuple):

@@ -201,7 +201,8 @@ async def test_what_is_queued_is_written_before_the_end(database: str) -> None:
         await writer.stop()
         with pytest.raises(Unavailable, match="shutting down"):
             await writer.append(append("too-late", 0))
-    assert [(await each).last for each in waiting] == list(range(1, 101))
+    done = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert [each.last for each in done] == list(range(1, 101))
     assert len(whole_log(database)) == 100
 
 
@@ -345,16 +346,17 @@ async def test_a_refused_decision_holds_no_value(database: str) -> None:
 
 @asynchronous
 async def test_found_only_while_the_log_is_where_one_thinks_it_is(database: str) -> None:
-    def founding(position: int) -> Append:
-        changes = (Change("department", None, (entry("department"),)), Change("employee-1", 0, (entry("employee-1"),)))
-        return Append(ANNA, uuid4(), changes, only_at=position)
+    def founding(position: int, *streams: str) -> Append:
+        return Append(ANNA, uuid4(), [Change(s, 0, (entry(s),)) for s in streams], only_at=position)
 
     async with writing(database) as writer:
-        first, other, late = await all_of(writer, founding(0), append("a", 0), founding(0))
+        first, other, late = await all_of(
+            writer, founding(0, "department", "employee-1"), append("a", 0), founding(0, "department-2", "employee-2")
+        )
         assert isinstance(first, Appended)
         assert isinstance(other, Appended)
         assert isinstance(late, VersionConflict)
-        assert (await writer.append(Append(ANNA, uuid4(), (Change("x", 0, (entry("x"),)),), only_at=3))).last == 4
+        assert (await writer.append(founding(3, "x"))).last == 4
     assert len(whole_log(database)) == 4
 
 

@@ -314,8 +314,8 @@ def followed(application: LogApplication, number: int, **how: Any) -> list[int]:
 def test_a_follower_meets_what_others_write(database: str, application: LogApplication) -> None:
     with (
         LogApplication.open(database) as other,
+        ThreadPoolExecutor(1) as threads,
         application.recorder.subscribe() as subscription,
-        ThreadPoolExecutor(2) as threads,
     ):
         met = threads.submit(lambda: [next(subscription).id for _ in range(1200)])
         for n in range(1, 4):
@@ -324,10 +324,16 @@ def test_a_follower_meets_what_others_write(database: str, application: LogAppli
         assert met.result(timeout=30) == list(range(1, 1201))
 
 
+def test_a_follower_who_comes_late_misses_nothing_however_much_it_is(application: LogApplication) -> None:
+    application.record([noted("a", version) for version in range(1, 1201)])
+    assert followed(application, 1200) == list(range(1, 1201))
+    assert followed(application, 700, gt=500, topics=["UnitEstablished"]) == list(range(501, 1201))
+
+
 def test_a_follower_of_rare_events_does_not_read_the_others_again_and_again(application: LogApplication) -> None:
     rare = RoleEnded(employee_id=ANNA, role=Role.LEGAL, unit=Code("L"), ended_at=MONDAY)
     application.record([noted("department", version) for version in range(1, 1001)])
-    with application.recorder.subscribe(topics=["RoleEnded"]) as subscription, ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, application.recorder.subscribe(topics=["RoleEnded"]) as subscription:
         met = thread.submit(lambda: next(subscription).id)
         _until(lambda: subscription._after == 1000)
         application.record([noted("department", 1001, rare)])
@@ -337,7 +343,7 @@ def test_a_follower_of_rare_events_does_not_read_the_others_again_and_again(appl
 
 
 def test_a_follower_who_waits_can_be_stopped(application: LogApplication) -> None:
-    with application.recorder.subscribe() as subscription, ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, application.recorder.subscribe() as subscription:
         waiting = thread.submit(lambda: list(subscription))
         subscription.stop()
         assert waiting.result(timeout=10) == []

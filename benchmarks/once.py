@@ -1,0 +1,45 @@
+"""One piece of work in a process of its own, and what it cost: `python -m benchmarks.once rebuild|import …`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.children import answer_of, most_memory
+from services.importing import HELP_DESK, run_import
+from services.processes import rebuild
+
+REBUILD, IMPORT = "rebuild", "import"
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """How many events, in how many seconds, for how much processor time, and with how many MiB of memory at most."""
+
+    events: int
+    seconds: float
+    cpu_seconds: float
+    memory: float
+
+
+def in_a_process(work: str, *arguments: str | Path) -> Spent:
+    """Have it done by a new process."""
+    told = answer_of("benchmarks.once", work, *map(str, arguments))
+    return msgspec.json.decode(told, type=Spent)
+
+
+def _do(work: str, conninfo: str, *arguments: str) -> int:
+    """How many events it was."""
+    if work == REBUILD:
+        return rebuild(conninfo, lambda _done, _goal: None)
+    (file,) = arguments
+    return run_import(conninfo, file, HELP_DESK).recorded
+
+
+if __name__ == "__main__":
+    begun, used = time.perf_counter(), time.process_time()
+    events = _do(*sys.argv[1:])
+    spent = Spent(events, time.perf_counter() - begun, time.process_time() - used, most_memory())
+    sys.stdout.buffer.write(msgspec.json.encode(spent))
