@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
-import psutil  # type: ignore[import-untyped, unused-ignore]  # unless types-psutil is there
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped, unused-ignore]  # unless types-psutil is there
+import psutil
 import psycopg
 import pytest
 

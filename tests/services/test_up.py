@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil  # type: ignore[import-untyped, unused-ignore]  # unless types-psutil is there
+import psutil
 import pytest
 
 from tests.conftest import _reachable

@@ -159,6 +159,7 @@ def test_a_schema_has_one_builder_at_a_time(book: Book) -> None:
     with book.connect() as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"builder of {name}",))
         assert worker.step(book.db) is None
+        other.execute("SELECT pg_advisory_unlock_all()")
     assert worker.step(book.db) == name
     assert requests(book) == {name: "ready"}
 
