@@ -1,0 +1,153 @@
+"""Whoever forges a token is nobody; whoever holds a valid one is believed until it expires."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from aggregates.actor import ActorKind
+from services.http.problems import Problem
+from services.http.tokens import OneKey, Tokens
+
+ISSUER, AUDIENCE, ANNA = "the-issuer", "yewu", "employee-anna"
+KEY, OTHER = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
+PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+RAW = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Those of a valid token, with some changed; None leaves one out."""
+    now = datetime.now(UTC)
+    valid = {"iss": ISSUER, "aud": AUDIENCE, "sub": ANNA, "iat": now, "exp": now + timedelta(hours=1)}
+    return {name: value for name, value in (valid | changes).items() if value is not None}
+
+
+def signed(key: Any = KEY, algorithm: str = "EdDSA", headers: dict[str, Any] | None = None, **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm=algorithm, headers=headers)
+
+
+def by_hand(header: dict[str, Any], signature: bytes = b"", **changes: Any) -> str:
+    """A token put together without any library that might refuse to."""
+    body = {k: int(v.timestamp()) if isinstance(v, datetime) else v for k, v in claims(**changes).items()}
+    return ".".join(_part(json.dumps(each).encode()) for each in (header, body)) + "." + _part(signature)
+
+
+def hmac_with(secret: bytes, algorithm: str = "HS256") -> str:
+    """Signed with what everybody knows, in the hope that it is taken for a secret."""
+    import hashlib
+    import hmac
+
+    unsigned = by_hand({"alg": algorithm, "typ": "JWT"}).rpartition(".")[0]
+    return f"{unsigned}.{_part(hmac.new(secret, unsigned.encode(), hashlib.sha256).digest())}"
+
+
+def _part(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def principal(authorization: str | None, tokens: Tokens | None = None) -> Any:
+    tokens = tokens or Tokens(OneKey(KEY.public_key()), ISSUER, AUDIENCE)
+    return asyncio.run(tokens.principal(authorization))
+
+
+def past(hours: int) -> datetime:
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+JWK = {"kty": "OKP", "crv": "Ed25519", "x": _part(OTHER.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))}
+
+FORGED: dict[str, Callable[[], str]] = {
+    "no algorithm": lambda: by_hand({"alg": "none", "typ": "JWT"}),
+    "no algorithm, in capitals": lambda: by_hand({"alg": "NONE"}),
+    "no algorithm, and a signature": lambda: by_hand({"alg": "none"}, b"x" * 64),
+    "no header of an algorithm": lambda: by_hand({"typ": "JWT"}),
+    "an algorithm nobody knows": lambda: by_hand({"alg": "XS999"}, b"x"),
+    "the public key as a secret": lambda: hmac_with(PEM),
+    "the raw public key as a secret": lambda: hmac_with(RAW),
+    "an empty secret": lambda: hmac_with(b""),
+    "HS384 by name": lambda: hmac_with(PEM, "HS384"),
+    "another key": lambda: signed(OTHER),
+    "an RSA key": lambda: signed(RSA_KEY, "RS256"),
+    "an RSA key, PSS": lambda: signed(RSA_KEY, "PS256"),
+    "an EC key": lambda: signed(EC_KEY, "ES256"),
+    "its own key in the header": lambda: signed(OTHER, headers={"jwk": JWK}),
+    "an address of its own key": lambda: signed(OTHER, headers={"jku": "http://127.0.0.1:9/keys"}),
+    "an address of its certificate": lambda: signed(OTHER, headers={"x5u": "http://127.0.0.1:9/cert"}),
+    "a certificate": lambda: signed(OTHER, headers={"x5c": ["MIIB"]}),
+    "a key id that is a path": lambda: signed(OTHER, headers={"kid": "../../dev/null"}),
+    "a key id that is a query": lambda: signed(OTHER, headers={"kid": "' OR 1=1 --"}),
+    "a critical extension": lambda: signed(headers={"crit": ["exp2"], "exp2": 1}),
+    "an unencoded payload": lambda: signed(headers={"b64": False, "crit": ["b64"]}),
+    "an empty signature": lambda: signed().rpartition(".")[0] + ".",
+    "half a signature": lambda: signed()[:-40],
+    "a changed payload": lambda: ".".join([signed().split(".")[0], by_hand({}).split(".")[1], signed().split(".")[2]]),
+    "another issuer": lambda: signed(iss="somebody"),
+    "no issuer": lambda: signed(iss=None),
+    "another audience": lambda: signed(aud="others"),
+    "several other audiences": lambda: signed(aud=["a", "b"]),
+    "no audience": lambda: signed(aud=None),
+    "expired": lambda: signed(exp=past(1)),
+    "expired long ago": lambda: signed(exp=past(100_000)),
+    "no expiry": lambda: signed(exp=None),
+    "an expiry that is no number": lambda: by_hand({"alg": "EdDSA"}, exp="never"),
+    "not yet valid": lambda: signed(nbf=past(-1)),
+    "issued in the future": lambda: signed(iat=past(-1)),
+    "no time of issue": lambda: signed(iat=None),
+    "no subject": lambda: signed(sub=None),
+    "an empty subject": lambda: signed(sub=""),
+    "a subject of another kind": lambda: signed(sub="founder"),
+    "a policy as the subject": lambda: signed(sub="policy-clock"),
+    "garbage": lambda: "garbage",
+    "two dots": lambda: "..",
+    "four parts": lambda: signed() + ".x",
+    "nothing": lambda: "",
+    "a huge one": lambda: "x" * 200_000,
+    "no text": lambda: "\x00\xff",
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_forged_token_is_nobodys(forge: Callable[[], str]) -> None:
+    with pytest.raises(Problem) as refused:
+        principal(f"Bearer {forge()}")
+    assert (refused.value.status, refused.value.headers) == (401, {"WWW-Authenticate": "Bearer"})
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YW5uYTp4", f"Token {signed()}", signed()])
+def test_a_header_that_is_no_bearer_token(header: str | None) -> None:
+    with pytest.raises(Problem):
+        principal(header)
+
+
+def test_a_valid_token_says_who_asks() -> None:
+    assert principal(f"Bearer {signed()}") == (ANNA, ActorKind.EMPLOYEE)
+    assert principal(f"Bearer {signed(sub='customer-carl')}") == ("customer-carl", ActorKind.CUSTOMER)
+
+
+def test_a_token_that_was_remembered_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [datetime.now(UTC).timestamp()], []
+    tokens = Tokens(OneKey(KEY.public_key()), ISSUER, AUDIENCE, now=lambda: now[0])
+    token = f"Bearer {signed()}"
+
+    def in_two_hours(token: str) -> dict[str, Any]:
+        asked.append(token)
+        raise jwt.ExpiredSignatureError
+
+    assert principal(token, tokens).id == ANNA
+    monkeypatch.setattr(tokens, "_verify", in_two_hours)
+    assert principal(token, tokens).id == ANNA
+    now[0] += 2 * 3600
+    with pytest.raises(Problem):
+        principal(token, tokens)
+    assert len(asked) == 1
