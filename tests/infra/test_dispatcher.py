@@ -125,6 +125,7 @@ def test_and_without_guards_they_would(database: str, monkeypatch: pytest.Monkey
     async def example() -> None:
         async with shop(database) as here:
             await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            await here.give("place", customer_id=ACME, amount=Decimal(7))  # from here on the limit is visible
             for row_fact in here.facts._facts.values():
                 monkeypatch.setattr(row_fact, "types", ("Nothing",))
             orders = (here.give("place", customer_id=ACME, amount=Decimal(7)) for _ in range(40))
