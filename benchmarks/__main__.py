@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from benchmarks import append, command, growth, importing, lag, rebuild, report, web
-from benchmarks.harness import FULL, QUICK, Bench, Measured
+from benchmarks.harness import FULL, QUICK, Bench, Measured, Missing, Size
 from benchmarks.server import own_server
 
 WORKS: Mapping[str, Callable[[Bench], Measured]] = {
@@ -23,25 +23,39 @@ WORKS: Mapping[str, Callable[[Bench], Measured]] = {
 
 
 def main() -> None:
-    """Run what is asked for; a whole run also writes the table in docs/performance.md."""
+    """Run what is asked for; a whole run of full length also writes the tables of docs/performance.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *WORKS], help="what to measure; nothing: everything")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"what to measure of {', '.join(WORKS)}; else everything"
+    )
     parser.add_argument("--rounds", type=int, help="how many rounds each contestant has")
     parser.add_argument("--quick", action="store_true", help="one short round of everything; its figures say little")
     asked = parser.parse_args()
+    if unknown := set(asked.names) - set(WORKS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(WORKS)}")
     size = QUICK if asked.quick else FULL
-    if asked.rounds:
-        size = size._replace(rounds=asked.rounds)
     gc.set_threshold(20_000, 50, 100)  # as the API does
+    try:
+        run(asked.names or list(WORKS), size._replace(rounds=asked.rounds or size.rounds), whole=not asked.quick)
+    except Missing as missing:
+        parser.exit(1, f"{missing}\n")
+
+
+def run(names: list[str], size: Size, *, whole: bool) -> None:
+    """Measure these works, one after the other, each in databases of its own."""
+    results: dict[str, Measured] = {}
     with own_server() as (server, folder):
-        measured: dict[str, Measured] = {}
-        for name in asked.names or WORKS:
-            sys.stdout.write(f"{name} …\n")
-            measured[name] = WORKS[name](Bench(server, size, folder))
-            for key, figure in measured[name].figures.items():
-                sys.stdout.write(f"  {key} {figure.median:,.2f} ({figure.least:,.2f} … {figure.most:,.2f})\n")
-            if not asked.quick:
-                report.write(measured, server.version, "python -m benchmarks")
+        about = report.machine(server, folder)
+        for name in names:
+            sys.stderr.write(f"{name} …\n")
+            results[name] = WORKS[name](Bench(server, size, folder))
+            report.kept(results, about)
+    words = ["python -m benchmarks", *(names if len(names) < len(WORKS) else ()), f"--rounds {size.rounds}"]
+    text = report.table(results, about, " ".join(words))
+    sys.stdout.write(text + "\n")
+    if whole and len(names) == len(WORKS):
+        report.published(text)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,73 +1,130 @@
-"""What was measured, written down: build/bench.json for programs, a table in docs/performance.md for people."""
+"""What was measured: as a table to read, and as a file for whoever compares."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil
 
 from benchmarks.harness import Figure, Measured
+from benchmarks.server import Server, fsync_microseconds
 
-ROOT = Path(__file__).parents[1]
-PAGE, RESULTS = ROOT / "docs/performance.md", ROOT / "build/bench.json"
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "build/bench.json"
+PAGE = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MOST_MEMORY = 300
 
 
-def write(measured: Mapping[str, Measured], postgres: str, command: str) -> None:
-    """Keep the figures, and those of works that were not measured this time."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for work, result in measured.items():
-        known[work] = {
-            "figures": {key: figure._asdict() for key, figure in result.figures.items()},
-            "rates": {name: figure._asdict() for name, figure in result.rates.items()},
-            "memory_mib": dict(result.memory),
-            "yardstick": None if result.yardstick is None else result.yardstick._asdict(),
-        }
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    table = "\n".join(_table(known, postgres, command))
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+class Target(NamedTuple):
+    """What a figure is of, and what it is to be: at least so much, or at most."""
+
+    work: str
+    wanted: float
+    unit: str
+    at_most: bool = False
+
+    def met(self, figure: Figure) -> bool:
+        """Is it?"""
+        return figure.median <= self.wanted if self.at_most else figure.median >= self.wanted
 
 
-def _table(known: Mapping[str, Any], postgres: str, command: str) -> Iterator[str]:
-    yield ""
-    yield (
-        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores shared by server and client, "
-        f"Python {platform.python_version()}, PostgreSQL {postgres}, fsync on."
-    )
-    yield ""
-    yield "| key | median | least … most | single-row INSERT/s in the same run |"
-    yield "|---|---|---|---|"
-    for result in known.values():
-        yardstick = result["yardstick"]
-        beside = "" if yardstick is None else _number(yardstick["median"])
-        for key, figure in result["figures"].items():
-            yield f"| `{key}` | {_spelt(Figure(**figure))} | {beside} |"
-    yield ""
-    yield "| what, per second | median | least … most |"
-    yield "|---|---|---|"
-    for result in known.values():
-        for name, figure in result["rates"].items():
-            yield f"| {name} | {_spelt(Figure(**figure))} |"
-    memory = [(name, mib) for result in known.values() for name, mib in result["memory_mib"].items()]
-    if memory:
-        yield ""
-        yield "| process | MiB at most |"
-        yield "|---|---|"
-        for name, mib in memory:
-            yield f"| {name} | {mib:.0f} |"
-    yield ""
+TARGETS: Mapping[str, Target] = {
+    "append_32_vs_stock": Target("append with tags, 32 callers, against the stock recorder", 15, "×"),
+    "append_32_vs_insert": Target("the same against single-row INSERTs of pgbench", 1.1, "×"),
+    "append_1_vs_stock": Target("append, 1 caller, against the stock recorder", 2, "×"),
+    "command_32_vs_stock": Target("whole command, 32 callers, against the stock library", 12, "×"),
+    "http_vs_empty": Target("command over HTTP, against an empty endpoint that validates", 0.5, "×"),
+    "http_vs_stock": Target("command over HTTP, against the stock library behind FastAPI", 8, "×"),
+    "rebuild_vs_stock": Target("rebuild of all rows, one core, against the library's ProjectionRunner", 50, "×"),
+    "rebuild_events_per_s": Target("rebuild of all rows, one core", 60_000, "events/s"),
+    "import_events_per_s": Target("import of the help desk, until visible", 4_000, "source events/s"),
+    "lag_p50_ms": Target("commit → visible at 1,000 commands/s, half of all", 10, "ms", at_most=True),
+    "lag_p99_ms": Target("commit → visible at 1,000 commands/s, 99 of 100", 50, "ms", at_most=True),
+    "append_growth": Target("append to a long log, against a short one", 0.8, "×"),
+}
 
 
-def _spelt(figure: Figure) -> str:
-    return f"{_number(figure.median)} | {_number(figure.least)} … {_number(figure.most)}"
+def machine(server: Server, folder: Path) -> dict[str, Any]:
+    """What the figures depend on, and nothing that names the machine."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        "postgresql": server.version,
+        "system": f"{platform.system()} {platform.machine()}",
+        "fsync_us": round(fsync_microseconds(folder)),
+    }
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+def kept(results: Mapping[str, Measured], about: Mapping[str, Any]) -> None:
+    """Write the figures to build/bench.json; those of works not measured now stay as they were."""
+    document: dict[str, Any] = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else {}
+    for name in ("spread", "yardstick", "rates", "memory_mib"):
+        document.setdefault(name, {})
+    for measured in results.values():
+        for key, figure in measured.figures.items():
+            document[key] = _rounded(figure.median)
+            document["spread"][key] = [_rounded(figure.least), _rounded(figure.most)]
+            if measured.yardstick is not None:
+                document["yardstick"][key] = _rounded(measured.yardstick.median)
+        for name, rate in measured.rates.items():
+            document["rates"][name] = [_rounded(part) for part in rate]
+        document["memory_mib"].update({name: round(most, 1) for name, most in measured.memory.items()})
+    document["machine"] = about
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+
+
+def table(results: Mapping[str, Measured], about: Mapping[str, Any], command: str) -> str:
+    """The tables of a run in Markdown."""
+    rounds = f"`{command}` on {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}; Python"
+    lines = [
+        f"{rounds} {about['python']}, PostgreSQL {about['postgresql']}; 8 KiB made durable in {about['fsync_us']} µs.",
+        "",
+        "| work | key | median | least – most | wanted | |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    for key, figure, _ in _figures(results):
+        target = TARGETS[key]
+        wanted = f"{'≤' if target.at_most else '≥'} {_said(target.wanted)} {target.unit}"
+        met = "met" if target.met(figure) else "**missed**"
+        lines.append(f"| {target.work} | `{key}` | {_said(figure.median)} | {_between(figure)} | {wanted} | {met} |")
+    lines += ["", "| rate | a second | least – most |", "|---|--:|--:|"]
+    for measured in results.values():
+        lines += [f"| {name} | {_said(r.median)} | {_between(r)} |" for name, r in measured.rates.items()]
+    lines += ["", "| yardstick beside | single-row INSERTs a second |", "|---|--:|"]
+    lines += [f"| `{key}` | {_said(y.median)} |" for key, _, y in _figures(results) if y is not None]
+    lines += ["", f"| process | MiB at most (wanted: ≤ {MOST_MEMORY}) |", "|---|--:|"]
+    for measured in results.values():
+        lines += [f"| {name} | {most:.0f} |" for name, most in measured.memory.items()]
+    return "\n".join(lines)
+
+
+def published(text: str) -> None:
+    """Put the tables between the two marks of docs/performance.md."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _figures(results: Mapping[str, Measured]) -> list[tuple[str, Figure, Figure | None]]:
+    return [(key, figure, m.yardstick) for m in results.values() for key, figure in m.figures.items()]
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3 if value < 1000 else 0)
+
+
+def _said(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _between(figure: Figure) -> str:
+    return f"{_said(figure.least)} – {_said(figure.most)}"

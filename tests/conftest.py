@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from infra.embedded import EmbeddedPostgres
 from infra.migrations import migrate
+from tests.folders import reachable_folder
 
 _numbers = itertools.count(1)
 
@@ -28,12 +28,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A server for this run: an embedded one, or that of `YEWU_TEST_DATABASE_URL`, where databases may be created."""
     if url := os.environ.get("YEWU_TEST_DATABASE_URL"):
         yield url
         return
-    with EmbeddedPostgres(_reachable(tmp_path_factory.mktemp("postgres", numbered=True))) as server:
+    with EmbeddedPostgres(reachable_folder() / "postgres") as server:
         with psycopg.connect(server.url, autocommit=True) as db:
             db.execute("CREATE DATABASE template_yewu")
         migrate(make_conninfo(server.url, dbname="template_yewu"))
@@ -69,12 +69,3 @@ def _database(postgres: str, template: str) -> Iterator[str]:
     yield make_conninfo(postgres, dbname=name)
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def _reachable(folder: Path) -> Path:
-    """PostgreSQL may run as another user than root, who must be able to pass through the folders above."""
-    if os.geteuid() == 0:
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "postgres")):
-                parent.chmod(0o755)
-    return folder

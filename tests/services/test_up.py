@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.conftest import _reachable
+from tests.folders import reachable_folder
 from tests.services.running import _free_port as free_port
 from tests.services.running import done, wait_until
 
@@ -92,8 +92,8 @@ def surroundings(home: Path, port: int, **more: str) -> dict[str, str]:
     return kept | {"YEWU_HOME": str(home), "YEWU_PORT": str(port)} | more
 
 
-def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _reachable(tmp_path_factory.mktemp("postgres")) / "home"
+def new_home() -> Path:
+    return reachable_folder() / "home"
 
 
 def runs(process: psutil.Process) -> bool:
@@ -144,14 +144,14 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    return Office(new_home(tmp_path_factory))
+def office() -> Office:
+    return Office(new_home())
 
 
 @pytest.fixture(scope="module")
-def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def at_work() -> Iterator[Running]:
     """A Yewu that stays, on a machine whose way out is a proxy that knows nothing of it."""
-    running = Running(new_home(tmp_path_factory), free_port(), **DEAD_PROXY)
+    running = Running(new_home(), free_port(), **DEAD_PROXY)
     try:
         yield running.until_ready()
     finally:
@@ -219,9 +219,9 @@ def test_a_part_that_dies_is_started_again(at_work: Running, name: str) -> None:
 
 
 def test_the_database_that_is_named_is_used_and_nobody_hands_out_tokens_beside_it(
-    database: str, tmp_path_factory: pytest.TempPathFactory
+    database: str,
 ) -> None:
-    home, keys = new_home(tmp_path_factory), "http://127.0.0.1:9/jwks.json"
+    home, keys = new_home(), "http://127.0.0.1:9/jwks.json"
     running = Running(
         home, free_port(), DATABASE_URL=database, YEWU_JWKS_URL=keys, YEWU_DEVELOPMENT_ISSUER="on"
     ).until_ready()
@@ -292,10 +292,8 @@ class Terminal:
             os.close(self._ours)
 
 
-def test_at_a_terminal_the_first_manager_is_asked_for_and_asking_can_be_broken_off(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    home = new_home(tmp_path_factory)
+def test_at_a_terminal_the_first_manager_is_asked_for_and_asking_can_be_broken_off() -> None:
+    home = new_home()
     hesitating = Terminal(home)
     hesitating.until("Who is the department's first manager?")
     assert hesitating.end() == 0

@@ -1,0 +1,148 @@
+"""The commands around the business: is it there, who am I, what happened, and looking after the database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from aggregates.actor import Role
+from services.demo import write_help_desk
+from tests.services.cli.terminal import Terminal
+from tests.services.running import running
+
+UNPREPARED = "This database has not been prepared for Yewu: run `yewu migrate` first."
+
+
+def test_it_is_ready(terminal: Terminal) -> None:
+    status = terminal("status", "--json").document
+    assert (status["ready"], status["problems"]) == (True, [])
+    assert "ready" in terminal.do("status")
+
+
+def test_where_nobody_listens_that_is_said(terminal: Terminal) -> None:
+    terminal.environment.setenv("YEWU_URL", "http://127.0.0.1:9")
+    for words in (("status",), ("login",), ("complaints", "board"), ("events", "tail")):
+        said = terminal(*words).sentence
+        assert said.startswith("Nobody answers at http://127.0.0.1:9 (")
+        assert said.endswith("): start Yewu with `make up`, or set YEWU_URL.")
+    assert terminal("status", "--json").document["detail"].startswith("Nobody answers")
+
+
+def test_an_address_that_is_none_is_said_so(terminal: Terminal) -> None:
+    terminal.environment.delenv("YEWU_URL")
+    terminal.environment.setenv("YEWU_PORT", "eighty")
+    assert terminal("status").sentence.startswith("http://127.0.0.1:eighty is no address (")
+
+
+def test_a_proxy_is_not_asked_about_this_machine(terminal: Terminal) -> None:
+    terminal.environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    terminal.environment.setenv("NO_PROXY", "")
+    assert terminal("status").status == 0
+
+
+def test_signing_in_keeps_a_token_that_only_its_owner_reads(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.environment.delenv("YEWU_TOKEN")
+    assert terminal("complaints", "board").sentence.startswith("Send a valid token: `yewu login`")
+
+    assert terminal("login", "--json").document["subject"] == terminal.yewu.manager_id
+    kept = tmp_path / "yewu" / "token"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert terminal("complaints", "board").status == 0
+
+    anna = terminal.yewu.appointed(Role.CUSTOMER_SERVICE)
+    assert anna in terminal.do("login", "--as", anna)
+    assert terminal("employees", "register", "--name", "Lea").sentence.startswith("This takes one of the offices ")
+    assert terminal("login", "--as", "employee-nobody").sentence == "There is no employee-nobody."
+
+
+def test_without_a_development_issuer_a_token_comes_from_elsewhere(
+    terminal: Terminal, database: str, tmp_path: Path
+) -> None:
+    keys = "http://127.0.0.1:9/jwks.json"
+    with running(database, tmp_path, development_issuer=False, jwks_url=keys) as yewu:
+        terminal.environment.setenv("YEWU_URL", yewu.address)
+        assert terminal("login").sentence == (
+            "There is no development issuer here: set YEWU_TOKEN to a token of your issuer."
+        )
+
+
+def test_the_tail_of_the_log_is_one_document_a_line(terminal: Terminal) -> None:
+    anna = terminal.do("employees", "register", "--name", "Anna", "--quiet")
+    said = terminal("events", "tail", "--no-follow", "--json")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    positions = [line["position"] for line in lines]
+    assert positions == list(range(positions[0], positions[0] + 10))
+    assert (lines[-1]["type"], lines[-1]["subject"]) == ("EmployeeRegistered", anna)
+
+    shown = terminal.do("events", "tail", "--no-follow", "--after", str(positions[-1] - 1))
+    assert [*shown.split()][0::3] == [str(positions[-1]), anna]
+
+
+def test_the_history_of_one_thing(terminal: Terminal) -> None:
+    history = terminal("events", "of", "department", "--json").document["items"]
+    assert history[0]["type"] == "DepartmentFounded"
+    assert "DepartmentFounded" in terminal.do("events", "of", "department").splitlines()[0]
+    assert terminal("events", "of", "complaint-x").sentence == "There is no complaint-x."
+
+
+def test_a_department_is_founded_once(terminal: Terminal, database: str) -> None:
+    terminal.environment.setenv("DATABASE_URL", database)
+    founded = terminal("found", "--manager", "Lin 林", "--json").document
+    assert (founded["founded"], founded["manager"]) == (True, "Lin 林")
+
+    again = "The department is founded already: appoint people with `yewu department appoint`."
+    assert terminal("found", "--manager", "Wu").sentence == again
+    assert terminal("found", "--manager", "Wu", "--json").document == {"detail": again}
+    assert terminal("found", "--if-new", "--json").document == {"founded": False}
+
+
+def test_a_database_is_prepared_first(terminal: Terminal, empty_database: str) -> None:
+    terminal.environment.setenv("DATABASE_URL", empty_database)
+    assert terminal("found").sentence == UNPREPARED
+    assert terminal("rebuild").sentence == UNPREPARED
+    assert terminal("migrate", "--json").document["applied"]
+    assert terminal("migrate", "--json").document == {"applied": []}
+    assert terminal("found", "--json").document["founded"] is True
+
+
+def test_a_database_that_is_not_there_is_said_so(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.environment.setenv("DATABASE_URL", f"host={tmp_path}")
+    for words in (("found",), ("rebuild",), ("migrate",)):
+        assert terminal(*words).sentence.startswith("The database does not answer (")
+
+
+def test_an_address_of_a_database_that_is_none_does_not_come_to_light(terminal: Terminal) -> None:
+    terminal.environment.setenv("DATABASE_URL", "secret")
+    assert terminal("migrate").sentence == ("DATABASE_URL: write an address such as postgresql://user@host/database.")
+
+
+def test_the_read_model_is_built_anew_beside_the_one_in_use(terminal: Terminal) -> None:
+    with psycopg.connect(terminal.yewu.database) as db:
+        (head,) = db.execute("SELECT position FROM yewu.head").fetchone() or (0,)
+    assert terminal("rebuild", "--json").document == {"position": head}
+    assert terminal("status", "--json").document["position"] == head
+
+
+@pytest.fixture
+def help_desk(tmp_path: Path) -> Path:
+    return write_help_desk(tmp_path / "desk.xes.gz", cases=5)
+
+
+def test_a_history_comes_in_once(terminal: Terminal, help_desk: Path) -> None:
+    first = terminal("import", str(help_desk), "--map", "helpdesk", "--json").document
+    assert list(first) == ["read", "cases", "recorded", "already", "rejected", "seconds"]
+    assert (first["cases"], first["already"], first["rejected"]) == (5, 0, 0)
+    assert first["recorded"] == first["read"] > 10
+
+    second = terminal("import", str(help_desk), "--map", "services/importing/maps/helpdesk.toml", "--json").document
+    assert (second["recorded"], second["already"]) == (0, first["read"])
+
+
+def test_a_history_that_cannot_come_in_is_said_so(terminal: Terminal, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere.xes")
+    assert nowhere in terminal("import", nowhere, "--map", "helpdesk").sentence
+    terminal.environment.setenv("LANG", "zh_CN.UTF-8")
+    assert terminal("import", nowhere, "--map", "helpdesk").sentence.startswith("无法读取")
