@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -15,14 +15,17 @@ from aggregates.actor import Actor
 from aggregates.event import Aggregate, Declaration
 from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
-from aggregates.text import Text
+from aggregates.text import Code, Text
 from aggregates.value import Value
 
 DIGITS, DECIMALS = 15, 6
 """What an amount may have before and behind the point."""
 
-
 FIRST_YEAR, LAST_YEAR = 1900, 2500
+"""Days and times lie between these, so that nothing overflows when days are added or zones changed."""
+
+LONGEST = 200
+"""What a code or an id may have of characters, so that it fits into an index."""
 
 
 class Kind(Value):
@@ -101,10 +104,10 @@ class Command:
         """What the caller sends: the arguments, and for an act of the past `at` and `reason`."""
         fields: list[Any] = []
         for p in self.sent:
-            annotation = _with_zone(self.types[p.name])
+            annotation = bounded(self.types[p.name])
             fields.append((p.name, annotation) if p.default is p.empty else (p.name, annotation, p.default))
         names = {name for name, *_ in fields}
-        fields += [("at", _with_zone(datetime) | None, None)] if "at" not in names else []
+        fields += [("at", bounded(datetime) | None, None)] if "at" not in names else []
         fields += [("reason", Text | None, None)] if "reason" not in names else []
         name = "".join(part.title() for part in (self.kind.name, *self.name.split("_")))
         return msgspec.defstruct(name, fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
@@ -148,9 +151,9 @@ def check_value(value: Any, name: str) -> None:
         case tuple() | frozenset() | list():
             for each in value:
                 check_value(each, name)
-        case datetime():
+        case date():
             if not FIRST_YEAR <= value.year <= LAST_YEAR:
-                raise msgspec.ValidationError(f"A time from {FIRST_YEAR} to {LAST_YEAR} is expected - at `$.{name}`")
+                raise msgspec.ValidationError(f"A day from {FIRST_YEAR} to {LAST_YEAR} is expected - at `$.{name}`")
         case _:
             pass
 
@@ -193,10 +196,15 @@ def _kinds(annotation: Any) -> tuple[str, ...]:
     return tuple(KIND_OF_STREAM[found] for found in id_types_in(annotation))
 
 
-def _with_zone(annotation: Any) -> Any:
-    """Times that people send say their zone."""
+def bounded(annotation: Any) -> Any:
+    """The type of what people send: their times say a zone, their codes and ids end somewhere."""
+    origin, parts = get_origin(annotation), get_args(annotation)
     if annotation is datetime:
         return Annotated[datetime, msgspec.Meta(tz=True)]
-    if get_origin(annotation) in {Union, UnionType}:
-        return Union[tuple(_with_zone(part) for part in get_args(annotation))]  # noqa: UP007  # made at run time
-    return annotation
+    if annotation is Code or annotation in KIND_OF_STREAM:
+        return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
+    if origin is Annotated:
+        return Annotated[(bounded(parts[0]), *parts[1:])]
+    if origin in {Union, UnionType}:
+        return Union[tuple(map(bounded, parts))]  # noqa: UP007  # made at run time
+    return origin[tuple(map(bounded, parts))] if origin in {Mapping, tuple} else annotation

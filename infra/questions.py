@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from infra.commands import bounded, check_value
 from infra.read_model.tables import table_name
 from projections.question import Page, Question
 from projections.row import Row
@@ -34,9 +35,7 @@ class Asked:
         self.query: dict[str, tuple[Any, Any]] = {
             p.name: (hints[p.name], p.default) for p in parameters if p.name not in in_path
         }
-        fields = [
-            (p.name, hints[p.name]) if p.default is p.empty else (p.name, hints[p.name], p.default) for p in parameters
-        ]
+        fields = [(p.name, bounded(hints[p.name]), *(() if p.default is p.empty else (p.default,))) for p in parameters]
         self.arguments = msgspec.defstruct(
             f"{self.slug.title().replace('.', '')}Arguments",
             fields,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -15,6 +17,7 @@ from services.language import Language, preferred
 log = structlog.get_logger()
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+DEEPEST = 20
 
 
 class Reply(NamedTuple):
@@ -87,8 +90,24 @@ def refusal(error: Exception, request: Request) -> Reply:
     """The problem that an exception means, in the caller's language; what nobody foresaw is logged."""
     problem = problem_of(error)
     if problem.status == 500:
-        log.error("request failed", path=request.scope["path"], error=type(error).__name__, exc_info=error)
+        log.error("request failed", route=_route(request), error=type(error).__name__, where=_frames(error))
     return Reply(problem.status, problem.body(request.language), problem.headers, PROBLEM)
+
+
+def _route(request: Request) -> str:
+    """Which address it was, without what the caller put into it."""
+    path = str(request.scope["path"])
+    for name, value in request.parameters.items():
+        path = path.replace(value, f"{{{name}}}")
+    return path
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where it happened, innermost last; what an exception says may name a person, so its words stay out of the log."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-DEEPEST)
+    here = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    cause = error.__cause__ or error.__context__
+    return here if cause is None else [*_frames(cause), type(cause).__name__, *here]
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

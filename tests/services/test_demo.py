@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import pytest
-
 from services.demo import write_help_desk
 from services.importing import HELP_DESK, run_import
 from tests.services.running import Yewu
@@ -34,10 +32,8 @@ def test_all_of_it_can_be_imported(yewu: Yewu, tmp_path: Path) -> None:
     assert set(figures["handling_days_by_severity"]) <= {"S1", "S2", "S3", "S4"}
 
 
-def test_a_demonstration_begins_with_a_help_desk_and_the_next_one_finds_it(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    home, port = new_home(tmp_path_factory), free_port()
+def test_a_demonstration_begins_with_a_help_desk_and_the_next_one_finds_it() -> None:
+    home, port = new_home(), free_port()
     first = Running(home, port, "demo", "--cases", str(CASES)).until_ready()
     try:
         assert f"events of {CASES} cases are on record." in first.said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -13,13 +14,12 @@ from services.composition import COMMANDS, QUESTIONS
 from tests.services.cli.terminal import Terminal
 
 TOO_EARLY = "Close only after the customer has confirmed, or the manager has declared recourse exhausted."
-TOO_EARLY_IN_CHINESE = "客户确认满意，或经理宣告救济已尽之后，方可结案。"
+TOO_EARLY_IN_CHINESE = "须经客户确认满意,或由经理宣告救济已尽,方可结案。"
 
 
 def command_lines() -> Iterator[tuple[str, ...]]:
     """Every command that can be typed, and every group of them."""
-    waiting: list[tuple[tuple[str, ...], typer.core.TyperCommand | typer.core.TyperGroup]]
-    waiting = [((), typer.main.get_command(app))]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), typer.main.get_command(app))]
     while waiting:
         words, command = waiting.pop()
         yield words
@@ -90,8 +90,11 @@ def test_the_same_key_gives_the_same_answer(terminal: Terminal) -> None:
             "Invalid enum value 'KING' - at `$.role`",
         ),
         (("complaints", "one", "complaint-x"), "There is no such thing"),
-        (("complaints", "one", "../employees"), "There is no such thing"),
-        (("department", "appoint", "--employee-id", "employee-x", "--role", "CS", "--unit", "x"), "There is no emp"),
+        (("complaints", "one", "../employees"), "There is nothing at /complaints/../employees."),
+        (
+            ("department", "appoint", "--employee-id", "employee-x", "--role", "CS", "--unit", "x"),
+            "employee_id: there is no employee-x.",
+        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_in_the_words_of_the_api(
