@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from infra.commands import bounded, check_value
+from infra.commands import bounded
 from infra.read_model.tables import table_name
 from projections.question import Page, Question
 from projections.row import Row
