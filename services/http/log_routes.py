@@ -67,9 +67,10 @@ class LogPages:
     async def feed(self, request: Request) -> Reply:
         """The next events of the log."""
         query = await self.query(request)
+        head = await self.runtime.reader.head()  # first: what comes between the two is on the page, or behind `after`
         page = await self.runtime.reader.page(query.after, query.limit, query.types)
-        head = await self.runtime.reader.head()
-        after = page[-1].line.position if len(page) == query.limit else max(query.after, head)
+        last = page[-1].line.position if page else query.after
+        after = last if len(page) == query.limit else max(last, head)
         return Reply(200, _encode({"items": [cloud_event(p) for p in page], "after": after, "head": head}))
 
     async def stream(self, request: Request) -> Reply:

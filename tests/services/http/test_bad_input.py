@@ -90,9 +90,13 @@ def test_a_word_that_no_list_has(bad: Bad) -> None:
     says(bad.clerk.post(f"/complaints/{bad.complaint_id}/assess", json=assessed), 400, "malformed")
 
 
-@pytest.mark.parametrize("customer_id", ["customer-nobody", "employee-1", "", "../etc/passwd", "x" * 5000])
+@pytest.mark.parametrize("customer_id", ["customer-nobody", "employee-1", "", "../etc/passwd"])
 def test_an_id_of_nobody(bad: Bad, customer_id: str) -> None:
     says(bad.clerk.post("/complaints", json=bad.body(customer_id=customer_id)), 422, "refused")
+
+
+def test_an_id_without_end(bad: Bad) -> None:
+    says(bad.clerk.post("/complaints", json=bad.body(customer_id="customer-" + "x" * 5000)), 400, "malformed")
 
 
 @pytest.mark.parametrize("thing", ["complaint-nothing", "customer-1", "%00", "..%2f..%2fetc", "complaint-" + "x" * 500])
