@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import structlog
 
+from infra import arrays
 from infra.append import (
     Append,
     Appended,
@@ -94,27 +95,24 @@ class _Batch:
             self._room = 0
 
 
-_APPENDS = ("uuid[]", "text[]")
-_CHANGES = ("int[]", "text[]", "bigint[]")
+_APPENDS = (arrays.uuids, arrays.texts)
+_CHANGES = (arrays.ints, arrays.texts, arrays.bigints)
 _EVENTS = (
-    "int[]",
-    "uuid[]",
-    "text[]",
-    "int[]",
-    "text[]",
-    "int[]",
-    "text[]",
-    "int[]",
-    "timestamptz[]",
-    "bytea[]",
-    "bytea[]",
-    "text[]",
+    arrays.ints,
+    arrays.ints,
+    arrays.uuids,
+    arrays.texts,
+    arrays.texts,
+    arrays.ints,
+    arrays.instants,
+    arrays.blobs,
+    arrays.blobs,
+    arrays.texts,
 )
-_GUARDS = ("int[]", "bigint[]", "text[]", "text[]")
-_HELD = ("int[]", "text[]", "text[]", "text[]")
-_LIMITS = ("bigint", "bigint", "bigint")
-_CASTS = ", ".join(f"%b::{cast}" for cast in (*_APPENDS, *_CHANGES, *_EVENTS, *_GUARDS, *_HELD, *_LIMITS))
-APPEND = f"SELECT * FROM yewu.append({_CASTS})".encode()
+_GUARDS = (arrays.ints, arrays.bigints, arrays.texts, arrays.texts)
+_HELD = (arrays.ints, arrays.texts, arrays.texts)
+_ARRAYS = len((*_APPENDS, *_CHANGES, *_EVENTS, *_GUARDS, *_HELD))
+APPEND = f"SELECT * FROM yewu.append({'%b, ' * _ARRAYS}%b::bigint, %b::bigint, %b::bigint)".encode()
 
 
 class Writer:
@@ -226,24 +224,22 @@ class Writer:
         changes: list[tuple[int, str, int | None]] = []
         events: list[tuple[Any, ...]] = []
         guards: list[tuple[int, int, str, str]] = []
-        held: list[tuple[int, str, str, str]] = []
+        held: list[tuple[int, str, str]] = []
         for number, append in enumerate(appends, 1):
             for change in append.changes:
                 changes.append((number, change.stream_id, change.expected))
                 for n, entry in enumerate(change.entries, 1):
                     type_, schema, data, tags, unique = entry.stored
                     events.append(
-                        (number, entry.command_id or append.command_id, entry.actor_id or append.actor_id,
-                         len(changes), change.stream_id, n, type_, schema, entry.effective_at, data, entry.meta,
-                         _joined(tags))
+                        (len(changes), n, entry.command_id or append.command_id, entry.actor_id or append.actor_id,
+                         type_, schema, entry.effective_at, data, entry.meta, _joined(tags))
                     )  # fmt: skip
-                    held.extend((number, scope, value, change.stream_id) for scope, value in unique)
+                    held.extend((len(changes), scope, value) for scope, value in unique)
             for guard in append.guards:
                 after = self.memory.checked(guard)
                 guards.append((number, after, _joined(guard.types), _joined(guard.tags)))
         return (
-            [append.command_id for append in appends],
-            [append.body_hash for append in appends],
+            *_columns([(append.command_id, append.body_hash) for append in appends], _APPENDS),
             *_columns(changes, _CHANGES),
             *_columns(events, _EVENTS),
             *_columns(guards, _GUARDS),
@@ -348,6 +344,7 @@ class Writer:
         connection = await psycopg.AsyncConnection.connect(
             self.conninfo, autocommit=True, connect_timeout=5, application_name=self._name
         )
+        connection.adapters.register_dumper(arrays.Array, arrays.ArrayDumper)
         try:
             await self._fence(connection)
             await self._remember(connection)
@@ -404,8 +401,9 @@ def _joined(parts: Sequence[str]) -> str:
     return joined
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], casts: Sequence[str]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in casts]
+def _columns(rows: Sequence[tuple[Any, ...]], packings: Sequence[arrays.Pack]) -> list[arrays.Array]:
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ((),) * len(packings)
+    return [pack(column) for pack, column in zip(packings, columns, strict=True)]
 
 
 def _answer(waiting: _Waiting, outcome: Appended | Exception) -> None:

@@ -44,6 +44,21 @@ def test_what_was_applied_is_not_applied_again(empty_database: str) -> None:
         assert pending(db) == []
 
 
+def test_a_log_that_was_begun_with_an_older_append_goes_on(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [script for script in migrations._scripts() if script[0] < "0004"]
+    with monkeypatch.context() as then:
+        then.setattr(migrations, "_scripts", lambda: iter(before))
+        migrate(empty_database)
+    with psycopg.connect(empty_database) as db:
+        db.execute("CREATE FUNCTION yewu.append(int, text) RETURNS int LANGUAGE sql AS 'SELECT $1'")
+    start(empty_database, 1)
+    with psycopg.connect(empty_database) as db:
+        assert db.execute("SELECT count(*) FROM pg_proc WHERE oid = 'yewu.append'::regproc").fetchone() == (1,)
+    assert len(whole_log(empty_database)) == 1
+
+
 def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scripts = [("1.sql", "CREATE TABLE a (); CREATE TABLE b ();"), ("2.sql", "CREATE TABLE c (); SELECT 1/0;")]
     monkeypatch.setattr(migrations, "_scripts", lambda: iter(scripts))

@@ -1,0 +1,118 @@
+-- The one function that writes to the log; an older one, of other arguments, gives way to it.
+DROP FUNCTION IF EXISTS yewu.append;
+
+-- One batch of appends in one transaction. An append is all or nothing: one change for each stream it touches, all its
+-- events, guards and reservations. Appends are refused singly; the others get consecutive positions. Its statements are
+-- planned once, always by the indexes: planning them anew each time costs a single append more than all the rest.
+CREATE FUNCTION yewu.append(
+    append_key uuid[], append_hash text[],                                -- one element per append; no hash: no answer kept
+    change_append int[], change_stream text[], change_expected bigint[],  -- one per stream; no expected version: any
+    event_change int[], event_no int[], event_key uuid[], event_actor text[],   -- one per event; tags joined by chr(31)
+    event_type text[], event_schema int[], event_effective timestamptz[], event_data bytea[], event_meta bytea[],
+    event_tags text[],
+    guard_append int[], guard_after bigint[], guard_types text[], guard_tags text[],
+    held_change int[], held_scope text[], held_value text[],
+    max_tail bigint,                -- facts older than this many events cannot be checked
+    known bigint,                   -- where the caller's memory of the log ends
+    only_at bigint,                 -- refuse everything unless the log ends here; null: anywhere
+    OUT base bigint, OUT recorded timestamptz,
+    OUT stale int[], OUT stale_stream text[], OUT stale_version bigint[],
+    OUT far int[],
+    OUT moved int[], OUT moved_at bigint[], OUT moved_type text[], OUT moved_tag text[],
+    OUT repeated int[], OUT repeated_hash text[], OUT repeated_first bigint[], OUT repeated_last bigint[],
+    OUT taken int[], OUT taken_scope text[], OUT taken_by text[],
+    OUT seen_type text[], OUT seen_tags text[]                             -- what others wrote after `known`, in order
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+    SET enable_hashjoin = off SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    wanted int := cardinality(event_change);
+    answers boolean := array_remove(append_hash, NULL) <> '{}';
+    versions bigint[];
+    lo bigint;
+    bad int[];
+    places int[];
+    written int;
+BEGIN
+    -- The lock comes first and in a statement of its own: under read committed every later statement then has a
+    -- snapshot that contains all that was committed before, so nobody's events can be missed.
+    UPDATE yewu.head h SET position = h.position + wanted, recorded_at = greatest(clock_timestamp(), h.recorded_at)
+ RETURNING h.position - wanted, h.recorded_at INTO STRICT base, recorded;
+
+    SELECT array_agg(coalesce((SELECT l.version FROM yewu.log l WHERE l.stream_id = x.stream
+                                ORDER BY l.version DESC LIMIT 1), 0) ORDER BY x.o)
+      INTO versions FROM unnest(change_stream) WITH ORDINALITY x(stream, o);
+    IF change_expected <> versions OR base <> only_at THEN
+        SELECT array_agg(change_append[x.o]), array_agg(change_stream[x.o]), array_agg(versions[x.o])
+          INTO stale, stale_stream, stale_version
+          FROM unnest(change_expected) WITH ORDINALITY x(expected, o)
+         WHERE x.expected <> versions[x.o] OR base <> only_at;
+    END IF;
+
+    IF cardinality(guard_append) > 0 THEN
+        SELECT min(g.after) FILTER (WHERE z.near), array_agg(g.no) FILTER (WHERE NOT z.near) INTO lo, far
+          FROM unnest(guard_append, guard_after) g(no, after),
+               LATERAL (SELECT g.after BETWEEN base - max_tail AND base) z(near);
+        IF lo < base THEN
+            SELECT array_agg(m.append_no), array_agg(m.at), array_agg(m.type), array_agg(m.tag)
+              INTO moved, moved_at, moved_type, moved_tag
+              FROM yewu.facts_moved(lo, base, guard_append, guard_after, guard_types, guard_tags) m;
+        END IF;
+    END IF;
+
+    IF answers THEN
+        SELECT array_agg(k.o), array_agg(a.body_hash), array_agg(a.first_position), array_agg(a.last_position)
+          INTO repeated, repeated_hash, repeated_first, repeated_last
+          FROM unnest(append_key, append_hash) WITH ORDINALITY k(id, hash, o)
+          JOIN yewu.answer a ON a.command_id = k.id WHERE k.hash IS NOT NULL;
+    END IF;
+
+    IF cardinality(held_change) > 0 THEN
+        SELECT array_agg(change_append[r.change]), array_agg(r.scope), array_agg(v.stream_id)
+          INTO taken, taken_scope, taken_by
+          FROM unnest(held_change, held_scope, held_value) r(change, scope, value)
+          JOIN yewu.reservation v ON v.scope = r.scope AND v.value = r.value
+                                 AND v.stream_id <> change_stream[r.change];
+    END IF;
+
+    IF known BETWEEN base - 2000 AND base - 1 THEN
+        SELECT array_agg(l.type ORDER BY l.position), array_agg(array_to_string(l.tags, chr(31)) ORDER BY l.position)
+          INTO seen_type, seen_tags FROM yewu.log l WHERE l.position > known AND l.position <= base;
+    END IF;
+
+    bad := coalesce(stale, '{}') || coalesce(far, '{}') || coalesce(moved, '{}') || coalesce(repeated, '{}')
+           || coalesce(taken, '{}');
+    IF bad <> '{}' THEN                 -- the others close ranks
+        SELECT array_agg(p.place ORDER BY p.o) INTO places
+          FROM (SELECT x.o, count(*) FILTER (WHERE change_append[x.change] <> ALL (bad)) OVER (ORDER BY x.o) AS place
+                  FROM unnest(event_change) WITH ORDINALITY x(change, o)) p;
+    END IF;
+
+    INSERT INTO yewu.log (position, stream_id, version, type, schema, event_id, recorded_at, effective_at, actor_id,
+                          command_id, data, tags, meta)
+    SELECT base + coalesce(places[e.o], e.o), change_stream[e.change], versions[e.change] + e.no, e.type, e.schema,
+           gen_random_uuid(), recorded, least(coalesce(e.effective, recorded), recorded), e.actor, e.key, e.data,
+           string_to_array(e.tags, chr(31)), e.meta
+      FROM unnest(event_change, event_no, event_key, event_actor, event_type, event_schema, event_effective,
+                  event_data, event_meta, event_tags)
+           WITH ORDINALITY e(change, no, key, actor, type, schema, effective, data, meta, tags, o)
+     WHERE change_append[e.change] <> ALL (bad);
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written < wanted THEN
+        UPDATE yewu.head h SET position = base + written;
+    END IF;
+
+    IF answers AND written > 0 THEN
+        INSERT INTO yewu.answer (command_id, body_hash, first_position, last_position)
+        SELECT append_key[p.append], append_hash[p.append], min(p.position), max(p.position)
+          FROM (SELECT change_append[x.change] AS append, base + coalesce(places[x.o], x.o) AS position
+                  FROM unnest(event_change) WITH ORDINALITY x(change, o)) p
+         WHERE p.append <> ALL (bad) AND append_hash[p.append] IS NOT NULL GROUP BY p.append;
+    END IF;
+    IF cardinality(held_change) > 0 THEN
+        INSERT INTO yewu.reservation (scope, value, stream_id)
+        SELECT r.scope, r.value, change_stream[r.change]
+          FROM unnest(held_change, held_scope, held_value) r(change, scope, value)
+         WHERE change_append[r.change] <> ALL (bad) ON CONFLICT DO NOTHING;
+    END IF;
+END $$;
