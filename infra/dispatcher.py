@@ -194,7 +194,7 @@ class _Decision:
         at = self._time(now)
         # one and the same for all that follows: the guards say of which position it is
         reference = await self.desk.reference.latest()
-        actors = self._actors(reference, at, now)
+        actors = self._actors(reference, *{at, now})
         known = await self._known()
         await self._check_ids()
         facts = await self.desk.facts.gather(
