@@ -158,6 +158,20 @@ def check_value(value: Any, name: str) -> None:
             pass
 
 
+def bounded(annotation: Any) -> Any:
+    """The type of what people send: their times say a zone, their codes and ids end somewhere."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if annotation is datetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if annotation is Code or annotation in KIND_OF_STREAM:
+        return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
+    if origin is Annotated:
+        return Annotated[(bounded(parts[0]), *parts[1:])]
+    if origin in {Union, UnionType}:
+        return Union[tuple(map(bounded, parts))]  # noqa: UP007  # made at run time
+    return origin[tuple(map(bounded, parts))] if origin in {Mapping, tuple} else annotation
+
+
 def fact_type(annotation: Any) -> type[Fact] | None:
     """The fact type that an annotation asks for, if it does."""
     if get_origin(annotation) in {Annotated, Union, UnionType}:
@@ -194,17 +208,3 @@ def _is_optional(annotation: Any) -> bool:
 
 def _kinds(annotation: Any) -> tuple[str, ...]:
     return tuple(KIND_OF_STREAM[found] for found in id_types_in(annotation))
-
-
-def bounded(annotation: Any) -> Any:
-    """The type of what people send: their times say a zone, their codes and ids end somewhere."""
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if annotation is datetime:
-        return Annotated[datetime, msgspec.Meta(tz=True)]
-    if annotation is Code or annotation in KIND_OF_STREAM:
-        return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
-    if origin is Annotated:
-        return Annotated[(bounded(parts[0]), *parts[1:])]
-    if origin in {Union, UnionType}:
-        return Union[tuple(map(bounded, parts))]  # noqa: UP007  # made at run time
-    return origin[tuple(map(bounded, parts))] if origin in {Mapping, tuple} else annotation

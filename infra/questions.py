@@ -6,12 +6,12 @@ import base64
 import binascii
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from infra.commands import bounded
+from infra.commands import bounded, check_value
 from infra.read_model.tables import table_name
 from projections.question import Page, Question
 from projections.row import Row
@@ -63,7 +63,8 @@ class Asked:
         """The page that is wanted; None where the answer is no list. BadCursor for a cursor that is not ours."""
         if not self.many or not self.declaration.order:
             return None
-        after = None if cursor is None else _read_cursor(cursor, len(self.declaration.order))
+        hints = get_type_hints(self.item)
+        after = None if cursor is None else _read_cursor(cursor, [hints[name] for name in self.declaration.order])
         return Page(order=self.declaration.order, limit=limit, after=after)
 
     def next_cursor(self, items: list[Any], page: Page) -> str | None:
@@ -87,11 +88,11 @@ def _tables_of(annotation: Any) -> tuple[str, ...]:
     return tuple(name for part in get_args(annotation) for name in _tables_of(part))
 
 
-def _read_cursor(cursor: str, width: int) -> tuple[str, ...]:
+def _read_cursor(cursor: str, types: Sequence[Any]) -> tuple[str, ...]:
     try:
         values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...])
+        for value, type_ in zip(values, types, strict=True):
+            check_value(msgspec.convert(value, type_, strict=False), "cursor")
     except (binascii.Error, msgspec.DecodeError, ValueError):
         raise BadCursor(cursor) from None
-    if len(values) != width:
-        raise BadCursor(cursor)
     return values

@@ -74,4 +74,6 @@ class ReadModelReader:
                 row = await cursor.fetchone()
             except psycopg.errors.UndefinedTable:
                 raise Behind(at_least, None) from None
-            yield Reading(Database(db, page), 0 if row is None else int(row[0]))
+            if row is None:  # the schema is just being replaced
+                raise Behind(at_least, None)
+            yield Reading(Database(db, page), int(row[0]))

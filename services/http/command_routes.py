@@ -40,8 +40,9 @@ class CommandHandler:
 
     async def answer(self, request: Request) -> Reply:
         by = await self._tokens.principal(request.header("authorization"))
+        request.has_no_query()
         content = request.header("content-type")
-        if content is not None and not content.startswith("application/json"):
+        if content is not None and content.partition(";")[0].strip().lower() != "application/json":
             raise Problem(415, "malformed", "Send JSON, with the content type application/json.")
         body = self._command.read(await request.body(self._settings.max_body))
         order = Order(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jwt
 import msgspec
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from starlette.routing import Route
 
 from aggregates.actor import Role
+from aggregates.ids import SYNTAX, kind_of
 from infra.dispatcher import NotFound
 from infra.settings import Settings
 from services.http.problems import Problem
@@ -67,7 +70,11 @@ class DevelopmentIssuer:
                 raise Problem(403, "forbidden", "The development issuer answers on this machine only.")
             wanted = msgspec.json.decode(await request.body(10_000) or b"{}", type=Wanted)
             subject = wanted.subject or _manager(runtime)
-            if subject.partition("-")[0] not in KINDS or not await runtime.states.exists(subject):
+            if (
+                not re.fullmatch(SYNTAX, subject)
+                or kind_of(subject) not in KINDS
+                or not await runtime.states.exists(subject)
+            ):
                 raise NotFound(subject)
             return Reply(200, msgspec.json.encode({"token": self.token(subject), "subject": subject}))
 
@@ -86,8 +93,8 @@ def _manager(runtime: Runtime) -> str:
 def _on_this_machine(request: Request) -> bool:
     """Asked from a loopback address, by that name: a page of another site cannot ask in our name."""
     client = request.scope["client"]
-    host = (request.header("host") or "").rpartition(":")[0].strip("[]")
     try:
+        host = urlsplit("//" + (request.header("host") or "")).hostname
         return ipaddress.ip_address(client[0]).is_loopback and host in {"127.0.0.1", "localhost", "::1"}
     except (TypeError, ValueError):
         return False

@@ -8,16 +8,18 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
+import psycopg
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.datastructures import QueryParams
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aggregates.actor import Role
 from aggregates.ids import SYNTAX, kind_of
 from infra.codec import Line
+from infra.commands import check_value
 from infra.dispatcher import NotFound
 from infra.log_reader import Published
+from infra.reading import Behind
 from infra.settings import Settings
 from services.composition import FEED_READERS, STREAM_READERS
 from services.http.access import require
@@ -75,6 +77,7 @@ class LogPages:
 
     async def stream(self, request: Request) -> Reply:
         """What happened to one thing, and what each event changed in what is known of it."""
+        request.has_no_query()
         stream_id = _id_in(request)
         await self._admit(request, STREAM_READERS.get(kind_of(stream_id), FEED_READERS))
         lines = await self.runtime.reader.stream(stream_id)
@@ -89,7 +92,10 @@ class LogPages:
         tag = _id_in(request)
         await self._admit(request, STREAM_READERS.get(kind_of(tag), FEED_READERS))
         query = self._query(request)
-        page = await self.runtime.reader.about(self.runtime.model.schema, tag, query.after, query.limit)
+        try:
+            page = await self.runtime.reader.about(self.runtime.model.schema, tag, query.after, query.limit)
+        except psycopg.errors.UndefinedTable:
+            raise Behind(query.after, None) from None
         after = page[-1].line.position if len(page) == query.limit else None
         return Reply(200, _encode({"items": [_told(p.line) | {"tags": p.tags} for p in page], "after": after}))
 
@@ -98,7 +104,8 @@ class LogPages:
         await require(self.runtime, by, readers)
 
     def _query(self, request: Request) -> FeedQuery:
-        query = msgspec.convert(dict(QueryParams(request.scope["query_string"])), FeedQuery, strict=False)
+        query = msgspec.convert(request.query, FeedQuery, strict=False)
+        check_value(query.type, "type")
         if not 1 <= query.limit <= self._settings.max_page:
             raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
         if not 0 <= query.after < 1 << 62:

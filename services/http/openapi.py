@@ -52,7 +52,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
         paths.setdefault(command.route, {})["post"] = _command(command, body_of[command.slug], schemas[0])
     for asked in questions:
         paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
-    paths |= LOG_PATHS
+    paths |= LOG_PATHS | HEALTH_PATHS
     return {
         "openapi": "3.1.0",
         "info": {
@@ -90,8 +90,18 @@ def _command(command: Command, body: dict[str, Any], answer: dict[str, Any]) -> 
         f"角色 / roles: {', '.join(sorted(command.declaration.by))}.",
         "parameters": [*ids, *headers],
         "requestBody": {"required": required, "content": {"application/json": {"schema": body}}},
-        "responses": {status: _json(answer, "done"), **_problems()},
+        "responses": {status: {**_json(answer, "done"), "headers": _sent_back(command)}, **_problems()},
     }
+
+
+def _sent_back(command: Command) -> dict[str, Any]:
+    headers = {
+        "ETag": ("此时版本 / the version it has now", {"type": "string", "pattern": '^"[0-9]+"$'}),
+        "Yewu-Position": ("日志位置 / its position in the log", {"type": "integer"}),
+    }
+    if command.opens:
+        headers["Location"] = ("地址 / where it is", {"type": "string"})
+    return {name: {"description": text, "schema": schema} for name, (text, schema) in headers.items()}
 
 
 def _resolved_required(command: Command) -> list[str]:
@@ -106,7 +116,7 @@ def _question(asked: Asked, answer: dict[str, Any], components: dict[str, Any]) 
         for name in asked.in_path
     ]
     parameters += [_parameter(name, own[name], "query") for name in own if name not in asked.in_path]
-    kernel = KERNEL if asked.many else KERNEL[:3]
+    kernel = KERNEL if asked.declaration.order else KERNEL[:3]
     parameters += [_parameter(name, moment[name], "query") for name in kernel]
     if asked.many:
         answer = {
@@ -175,15 +185,23 @@ def _log_path(slug: str, summary: str, parameters: list[dict[str, Any]]) -> dict
     page = {
         "type": "object",
         "required": ["items"],
-        "properties": {"items": {"type": "array", "items": {"type": "object"}}},
+        "properties": {
+            "items": {"type": "array", "items": {"type": "object"}},
+            "after": {"type": ["integer", "null"]},
+            "head": {"type": "integer"},
+            "version": {"type": "integer"},
+        },
     }
+    found = _json(page, "events")
+    if slug == "log.events":
+        found["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     return {
         "get": {
             "operationId": slug,
             "tags": ["log"],
             "summary": summary,
             "parameters": parameters,
-            "responses": {"200": _json(page, "events"), **_problems()},
+            "responses": {"200": found, **_problems()},
         }
     }
 
@@ -206,4 +224,30 @@ LOG_PATHS = {
     "/events": _log_path("log.events", "事件流 / the feed", _PAGE),
     "/streams/{id}": _log_path("log.stream", "一物之历史 / the history of one thing", [_ANY_ID]),
     "/about/{id}": _log_path("log.about", "一切提及之事 / everything that mentions a thing", [_ANY_ID, *_PAGE]),
+}
+
+
+def _health_path(slug: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    operation = {"operationId": slug, "tags": ["health"], "summary": summary, "parameters": [], "security": []}
+    return {"get": {**operation, "responses": {**responses, "408": _problems()["408"]}}}
+
+
+_READY = {
+    "type": "object",
+    "required": ["ready", "problems", "head", "position", "schema"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "problems": {"type": "array", "items": {"type": "string"}},
+        "head": {"type": ["integer", "null"]},
+        "position": {"type": ["integer", "null"]},
+        "schema": {"type": "string"},
+    },
+}
+_TEXT = {"description": "Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
+HEALTH_PATHS = {
+    "/live": _health_path("health.live", "进程应答 / the process answers", {"200": _json({"type": "object"}, "alive")}),
+    "/ready": _health_path(
+        "health.ready", "可受命令 / it can take commands", {"200": _json(_READY, "ready"), "503": _json(_READY, "not")}
+    ),
+    "/metrics": _health_path("health.metrics", "计数 / counters", {"200": _TEXT}),
 }

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from starlette.datastructures import QueryParams
 from starlette.routing import Route
 
 from infra.commands import check_value
@@ -34,9 +33,9 @@ class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     as_of: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})] | None = None
     known_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})] | None = None
-    min_position: int = 0
+    min_position: Annotated[int, msgspec.Meta(ge=0)] = 0
     cursor: str | None = None
-    limit: int = DEFAULT_LIMIT
+    limit: Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1})] = DEFAULT_LIMIT
 
 
 def question_routes(questions: list[Asked], runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
@@ -72,11 +71,7 @@ class QuestionHandler:
         return self._reply(found, page, position)
 
     def _arguments(self, request: Request) -> tuple[Moment, dict[str, Any]]:
-        sent: dict[str, Any] = {}
-        for name, value in QueryParams(request.scope["query_string"]).multi_items():
-            if name in sent:
-                raise malformed(f"{name} stands there twice")
-            sent[name] = value
+        sent = request.query
         moment = msgspec.convert({k: v for k, v in sent.items() if k in KERNEL}, Moment, strict=False)
         if not 1 <= moment.limit <= self._settings.max_page:
             raise malformed(f"limit is a number from 1 to {self._settings.max_page}")

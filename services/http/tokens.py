@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import jwt
 
 from aggregates.actor import ActorKind
-from aggregates.ids import kind_of
+from aggregates.ids import SYNTAX, kind_of
 from infra.dispatcher import Principal
 from services.http.problems import Problem
 
@@ -40,10 +41,14 @@ class OneKey:
 
 
 class PublishedKeys:
-    """An issuer that publishes its keys at an address; they are fetched when needed, and kept for five minutes."""
+    """An issuer that publishes its keys at an address.
 
-    def __init__(self, url: str) -> None:
-        self._client = jwt.PyJWKClient(url, cache_keys=True, lifespan=300, timeout=5)
+    They are fetched when needed and kept for `kept` seconds: a key withdrawn is believed no longer than that. A token
+    of a key that is not among them has them fetched again, if the last time was more than `pause` seconds ago.
+    """
+
+    def __init__(self, url: str, *, kept: float = 300, pause: float = 5) -> None:
+        self._client = jwt.PyJWKClient(url, cache_keys=False, lifespan=kept, timeout=5, cooldown_duration=pause)
 
     def key_of(self, token: str) -> Any:
         return self._client.get_signing_key_from_jwt(token).key
@@ -58,16 +63,21 @@ class Tokens:
 
     async def principal(self, authorization: str | None) -> Principal:
         """Who says so; a 401 Problem for anything but a valid token of ours."""
-        if authorization is None or not authorization.startswith("Bearer "):
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
             raise _unknown()
-        token = authorization.removeprefix("Bearer ")
         known = self._known.get(token)
         if known is not None and known[1] > self._now():
             return known[0]
         try:
             claims = await asyncio.to_thread(self._verify, token)
-            principal = Principal(claims["sub"], KINDS[kind_of(claims["sub"])])
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+            principal = _principal(claims["sub"])
+        except jwt.PyJWKClientConnectionError:
+            raise Problem(
+                503, "unavailable", "The keys of the issuer cannot be read: ask again in a second.",
+                headers={"Retry-After": "1"},
+            ) from None  # fmt: skip
+        except Exception:  # PyJWT lets through whatever its parsers stumble over
             raise _unknown() from None
         self._known[token] = principal, float(claims["exp"])
         if len(self._known) > MOST_REMEMBERED:
@@ -85,6 +95,12 @@ class Tokens:
             options={"require": ["exp", "iat", "iss", "aud", "sub"]},
         )
         return claims
+
+
+def _principal(subject: str) -> Principal:
+    if not re.fullmatch(SYNTAX, subject):
+        raise ValueError(f"{subject!r} is no id")
+    return Principal(subject, KINDS[kind_of(subject)])
 
 
 def _unknown() -> Problem:

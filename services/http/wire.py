@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from services.http.problems import Problem, problem_of
+from services.http.problems import Problem, malformed, problem_of
 from services.language import Language, preferred
 
 log = structlog.get_logger()
@@ -50,6 +51,21 @@ class Request:
     def parameters(self) -> dict[str, str]:
         """The parts of the address that have names."""
         return dict(self.scope.get("path_params", {}))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What stands behind the question mark, each name once."""
+        sent: dict[str, str] = {}
+        for name, value in QueryParams(self.scope["query_string"]).multi_items():
+            if name in sent:
+                raise malformed(f"{name} stands there twice")
+            sent[name] = value
+        return sent
+
+    def has_no_query(self) -> None:
+        """A Problem if something stands behind the question mark: whoever wrote it expects it to matter."""
+        if self.scope["query_string"]:
+            raise malformed("This address takes nothing behind a question mark")
 
     async def body(self, limit: int) -> bytes:
         """The whole body; a Problem if it is larger than the limit, of which not more than that is kept."""

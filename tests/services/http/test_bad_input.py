@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -41,7 +44,7 @@ class Bad:
 def bad(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bad]:
     for database in new_database(postgres):
         home = Path(tmp_path_factory.mktemp("home"))
-        with running(database, home, max_body=100_000, request_seconds=1.0) as yewu:
+        with running(database, home, max_body=100_000, request_seconds=4.0) as yewu:
             yield Bad(yewu)
 
 
@@ -65,6 +68,8 @@ MALFORMED: dict[str, Any] = {
     "a number for a text": b'{"customer_id":"customer-1","channel":7}',
     "a field missing": b'{"channel":"phone"}',
     "an unknown field": b'{"customer_id":"customer-1","channel":"phone","colour":"red"}',
+    "an id beyond all length": b'{"customer_id":"customer-%s","channel":"phone"}' % (b"x" * 5000),
+    "a depth beyond all sense": b'{"customer_id":' + b"[" * 50_000,
     "a time without a zone": b'{"customer_id":"customer-1","channel":"phone","at":"2026-01-01T00:00:00","reason":"x"}',
     "a time before all times": b'{"customer_id":"customer-1","channel":"x","at":"0001-01-01T00:00:00Z","reason":"x"}',
 }
@@ -95,10 +100,6 @@ def test_an_id_of_nobody(bad: Bad, customer_id: str) -> None:
     says(bad.clerk.post("/complaints", json=bad.body(customer_id=customer_id)), 422, "refused")
 
 
-def test_an_id_without_end(bad: Bad) -> None:
-    says(bad.clerk.post("/complaints", json=bad.body(customer_id="customer-" + "x" * 5000)), 400, "malformed")
-
-
 @pytest.mark.parametrize("thing", ["complaint-nothing", "customer-1", "%00", "..%2f..%2fetc", "complaint-" + "x" * 500])
 def test_an_address_of_nothing(bad: Bad, thing: str) -> None:
     says(bad.clerk.post(f"/complaints/{thing}/escalate", json={"reason": "x"}), 404, "not-found")
@@ -126,12 +127,17 @@ def test_a_body_that_never_ends(bad: Bad) -> None:
         line.sendall(head.encode() + b'{"chan')
         began = time.monotonic()
         assert line.recv(100).startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
-def test_another_content_type(bad: Bad) -> None:
-    response = bad.clerk.post("/complaints", content=b"<x/>", headers={"Content-Type": "text/xml"})
-    says(response, 415, "malformed")
+@pytest.mark.parametrize("name", ["text/xml", "application/jsonp", "multipart/form-data", ""])
+def test_another_content_type(bad: Bad, name: str) -> None:
+    says(bad.clerk.post("/complaints", content=b"{}", headers={"Content-Type": name}), 415, "malformed")
+
+
+def test_a_content_type_is_written_in_any_case(bad: Bad) -> None:
+    name = "Application/JSON; charset=UTF-8"
+    assert bad.clerk.post("/complaints", json=bad.body(), headers={"Content-Type": name}).status_code == 201
 
 
 @pytest.mark.parametrize("tag", ["3", '"x"', 'W/"3"', '"' + "9" * 40 + '"', ""])
@@ -148,7 +154,7 @@ def test_a_key_that_is_none(bad: Bad, key: str) -> None:
 QUERIES = [
     "limit=0", "limit=1001", "limit=x", "limit=-1", "cursor=x", "cursor=W10", "as_of=yesterday", "as_of=2026-02-30",
     "as_of=9999-12-31", "as_of=0001-01-01T00:00:00%2B10:00", "min_position=x", "colour=red", "severity=S9",
-    "open=perhaps", "open=true&open=false", "unit=%00",
+    "open=perhaps", "open=true&open=false", "unit=%00", "min_position=-1", "handler_id=" + "x" * 201,
 ]  # fmt: skip
 
 
@@ -158,12 +164,49 @@ def test_a_question_that_makes_no_sense(bad: Bad, query: str) -> None:
 
 
 def test_a_position_that_is_still_far_away(bad: Bad) -> None:
-    response = bad.clerk.get("/complaints?min_position=999999999999999999999")
-    assert response.status_code in {408, 503}
-    assert response.json()["detail"]
+    response = bad.clerk.get("/complaints?min_position=999999999999999999")
+    says(response, 503, "unavailable")
+    assert response.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=0", "limit=5000", "colour=red"])
+def cursor(*values: object) -> str:
+    """Such as a page may end with."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("values", [("yesterday", "complaint-1"), ("2026-01-01T00:00:00Z", "\0"), ("a",), (1, 2), ()])
+def test_a_cursor_that_somebody_made_up(bad: Bad, values: tuple[object, ...]) -> None:
+    says(bad.clerk.get("/complaints", params={"cursor": cursor(*values)}), 400, "malformed")
+
+
+def test_a_day_without_a_zone(bad: Bad) -> None:
+    says(bad.clerk.get("/department/posts?day=2026-01-01T00:00:00"), 400, "malformed")
+
+
+def test_what_stands_behind_a_question_mark_is_never_passed_over(bad: Bad) -> None:
+    acknowledged = {"channel": "phone", "wording": "We have it"}
+    url = f"/complaints/{bad.complaint_id}/acknowledge?only_try=true"
+    says(bad.clerk.post(url, json=acknowledged), 400, "malformed")
+    says(bad.clerk.get(f"/streams/{bad.complaint_id}?after=3"), 400, "malformed")
+
+
+def test_a_deadline_after_the_end_of_all_calendars(bad: Bad) -> None:
+    measures = {"measures": "Change it", "due": "9999-12-31"}
+    says(bad.clerk.post(f"/complaints/{bad.complaint_id}/decide-measures", json=measures), 400, "malformed")
+
+
+def test_a_number_that_no_index_holds_stops_nobody_else(bad: Bad) -> None:
+    number = "".join(hashlib.sha512(bytes([n])).hexdigest() for n in range(100))
+    says(bad.yewu.manager.post("/employees", json={"name": "Anna", "number": number}), 400, "malformed")
+    began = time.monotonic()
+    bad.yewu.employee("Berta")
+    assert time.monotonic() - began < 2
+
+
+FEEDS = ["after=-1", "after=x", "limit=0", "limit=5000", "colour=red", "limit=1&limit=2", "type=%00"]
+
+
+@pytest.mark.parametrize("query", FEEDS)
 def test_a_feed_that_makes_no_sense(bad: Bad, query: str) -> None:
     says(bad.yewu.manager.get(f"/events?{query}"), 400, "malformed")
 
@@ -187,6 +230,18 @@ def test_no_question_falls_over_nonsense(bad: Bad) -> None:
         for query in ("", "?colour=red", "?limit=", "?as_of="):
             status = bad.yewu.manager.get(url + query).status_code
             assert status < 500, f"{url}{query}: {status}"
+
+
+def test_what_cannot_be_read_leaves_no_trace_in_the_log(bad: Bad) -> None:
+    def head() -> int:
+        return int(done(bad.yewu.manager.get("/events?limit=1"))["head"])
+
+    before = head()
+    for body in MALFORMED.values():
+        bad.clerk.post("/complaints", content=body)
+    for query in QUERIES:
+        bad.clerk.get(f"/complaints?{query}")
+    assert head() == before
 
 
 def test_whatever_was_sent_nothing_of_it_is_on_record_and_the_next_command_goes_through(bad: Bad) -> None:

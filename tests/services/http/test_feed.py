@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
 from aggregates.actor import Role
-from tests.services.running import Yewu, done, wait_until
+from tests.services.running import Yewu, done, running, wait_until
 
 
-def follow(client: httpx.Client, seen: list[dict[str, Any]], stop: threading.Event, **headers: str) -> None:
+def follow(
+    client: httpx.Client, seen: list[dict[str, Any]], stop: threading.Event, address: str = "/events", **headers: str
+) -> None:
     """Read server-sent events until told to stop."""
-    with client.stream("GET", "/events", headers={"Accept": "text/event-stream", **headers}) as response:
+    with client.stream("GET", address, headers={"Accept": "text/event-stream", **headers}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         for line in _lines(response):
             if line.startswith("data:"):
@@ -83,3 +89,96 @@ def test_only_whoever_oversees_reads_everything(yewu: Yewu) -> None:
     assert clerk.get("/events").status_code == 403
     assert clerk.get("/events", headers={"Accept": "text/event-stream"}).status_code == 403
     assert yewu.as_(yewu.appointed(Role.AUDITOR)).get("/events").status_code == 200
+
+
+def test_a_cloud_event_says_when_and_by_whom_as_the_log_does(yewu: Yewu) -> None:
+    yewu.complaint()
+    (event,) = done(yewu.manager.get("/events", params={"type": "ComplaintReceived"}))["items"]
+    columns = "position, schema, recorded_at, effective_at, actor_id, command_id, meta"
+    with psycopg.connect(yewu.database) as db:
+        row = db.execute(f"SELECT {columns} FROM yewu.log WHERE type = 'ComplaintReceived'".encode()).fetchone() or ()
+    position, schema, recorded_at, effective_at, actor_id, command_id, meta = row
+    assert (event["type"], event["position"], event["schema"]) == ("ComplaintReceived", position, schema)
+    assert datetime.fromisoformat(event["time"]) == recorded_at
+    assert datetime.fromisoformat(event["effectiveat"]) == effective_at
+    assert (event["actorid"], event["commandid"]) == (actor_id, str(command_id))
+    assert event["meta"] == json.loads(meta)
+    # CloudEvents 1.0: an extension is named in lower-case letters and digits
+    assert all(name.isalnum() and name.islower() for name in event)
+
+
+def test_a_reader_of_some_types_is_not_shown_the_same_events_again(yewu: Yewu) -> None:
+    yewu.complaint()
+    first = done(yewu.manager.get("/events", params={"type": "ComplaintReceived"}))
+    assert first["after"] == first["head"]
+    again = done(yewu.manager.get("/events", params={"type": "ComplaintReceived", "after": first["after"]}))
+    assert (again["items"], again["after"]) == ([], first["head"])
+
+
+@pytest.mark.parametrize("seen", ["x", "-1", "1e9", "9" * 30])
+def test_a_reader_who_names_no_position_is_told_so(yewu: Yewu, seen: str) -> None:
+    answer = yewu.manager.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": seen})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:yewu:problem:malformed")
+
+
+def test_a_reader_of_the_stream_names_types_too(yewu: Yewu) -> None:
+    yewu.complaint()
+    seen: list[dict[str, Any]] = []
+    stop = threading.Event()
+    address = "/events?type=ComplaintReceived,CustomerRegistered"
+    thread = threading.Thread(target=follow, args=(yewu.as_(yewu.manager_id), seen, stop, address))
+    thread.start()
+    wait_until(lambda: len(seen) >= 2)
+    stop.set()
+    yewu.complaint()
+    thread.join(20)
+    assert [event["type"] for event in seen[:2]] == ["CustomerRegistered", "ComplaintReceived"]
+
+
+def test_the_server_ends_though_somebody_is_still_listening(database: str, tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    with running(database, tmp_path) as yewu:
+        listener = httpx.Client(base_url=yewu.address, headers=yewu.manager.headers, timeout=30)
+        thread = threading.Thread(target=follow, args=(listener, seen, threading.Event()))
+        thread.start()
+        wait_until(lambda: seen)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    thread.join(5)
+    assert not thread.is_alive()
+    listener.close()
+
+
+def test_what_was_never_recorded_has_no_history(yewu: Yewu) -> None:
+    for thing in ("complaint-nothing", "nothing-1", "nothing", "%2e%2e%2fcomplaint"):
+        assert yewu.manager.get(f"/streams/{thing}").status_code == 404
+    nothing = done(yewu.manager.get("/about/complaint-nothing"))
+    assert (nothing["items"], nothing["after"]) == ([], None)
+    assert yewu.manager.get("/about/%00").status_code == 404
+
+
+def test_what_mentions_somebody_comes_in_pages(yewu: Yewu) -> None:
+    customer_id = yewu.customer()
+    ids = [yewu.complaint(customer_id) for _ in range(3)]
+    head = done(yewu.manager.get("/events?limit=1"))["head"]
+    wait_until(lambda: yewu.as_(None).get("/ready").json()["position"] >= head)
+    found: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        page = done(yewu.manager.get(f"/about/{customer_id}", params={"after": after, "limit": 2}))
+        found += [item["id"] for item in page["items"]]
+        after = page["after"]
+    assert found == [customer_id, *ids]
+
+
+def test_only_whoever_may_see_a_thing_reads_its_history(yewu: Yewu) -> None:
+    complaint_id, employee_id = yewu.complaint(), yewu.employee()
+    legal = yewu.as_(yewu.appointed(Role.LEGAL))
+    for address in (
+        f"/streams/{complaint_id}",
+        f"/about/{complaint_id}",
+        f"/streams/{employee_id}",
+        "/streams/founder",
+    ):
+        assert legal.get(address).status_code == 403
+        assert yewu.as_(None).get(address).status_code == 401

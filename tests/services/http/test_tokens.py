@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from aggregates.actor import ActorKind
+from infra.settings import Settings
+from services.http.app import create_app
 from services.http.problems import Problem
-from services.http.tokens import OneKey, Tokens
+from services.http.tokens import OneKey, PublishedKeys, Tokens
+from tests.services.running import Yewu, done
 
 ISSUER, AUDIENCE, ANNA = "the-issuer", "yewu", "employee-anna"
 KEY, OTHER = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
@@ -43,9 +53,6 @@ def by_hand(header: dict[str, Any], signature: bytes = b"", **changes: Any) -> s
 
 def hmac_with(secret: bytes, algorithm: str = "HS256") -> str:
     """Signed with what everybody knows, in the hope that it is taken for a secret."""
-    import hashlib
-    import hmac
-
     unsigned = by_hand({"alg": algorithm, "typ": "JWT"}).rpartition(".")[0]
     return f"{unsigned}.{_part(hmac.new(secret, unsigned.encode(), hashlib.sha256).digest())}"
 
@@ -151,3 +158,134 @@ def test_a_token_that_was_remembered_still_expires(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Problem):
         principal(token, tokens)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("subject", ["customer-\0", "customer-Carl Jones", "employee-" + "x" * 300, "employee-ä"])
+def test_a_subject_that_is_no_id_is_nobody(subject: str) -> None:
+    with pytest.raises(Problem):
+        principal(f"Bearer {signed(sub=subject)}")
+
+
+def test_a_scheme_may_be_written_in_any_case() -> None:
+    assert principal(f"bearer {signed()}").id == ANNA
+
+
+class Issuer:
+    """One that publishes keys at an address of this machine."""
+
+    def __init__(self) -> None:
+        self.published: dict[str, ed25519.Ed25519PrivateKey] = {}
+        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/keys"
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        issuer = self
+
+        class Keys(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                keys = [_jwk(name, key) for name, key in issuer.published.items()]
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps({"keys": keys}).encode())
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # named so by its base
+                pass
+
+        return Keys
+
+
+def _jwk(name: str, key: ed25519.Ed25519PrivateKey) -> dict[str, str]:
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": name, "x": _part(raw)}
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.stop()
+
+
+def test_the_keys_that_an_issuer_publishes_are_believed_and_those_it_adds(issuer: Issuer) -> None:
+    tokens = Tokens(PublishedKeys(issuer.url, pause=0), ISSUER, AUDIENCE)
+    issuer.published = {"first": KEY}
+    assert principal(f"Bearer {signed(headers={'kid': 'first'})}", tokens).id == ANNA
+    second = f"Bearer {signed(OTHER, headers={'kid': 'second'})}"
+    with pytest.raises(Problem, match="valid token"):
+        principal(second, tokens)
+    issuer.published["second"] = OTHER
+    assert principal(second, tokens).id == ANNA
+
+
+def test_a_key_that_was_withdrawn_is_not_believed_for_long(issuer: Issuer) -> None:
+    tokens = Tokens(PublishedKeys(issuer.url, kept=0.05, pause=0), ISSUER, AUDIENCE)
+    issuer.published = {"first": KEY, "second": OTHER}
+    assert principal(f"Bearer {signed(headers={'kid': 'first'})}", tokens).id == ANNA
+    del issuer.published["first"]
+    time.sleep(0.1)
+    with pytest.raises(Problem, match="valid token"):
+        principal(f"Bearer {signed(headers={'kid': 'first'}, sub='employee-berta')}", tokens)
+
+
+def test_a_key_of_another_name_does_not_count(issuer: Issuer) -> None:
+    tokens = Tokens(PublishedKeys(issuer.url), ISSUER, AUDIENCE)
+    issuer.published = {"first": KEY, "second": OTHER}
+    for headers in ({"kid": "second"}, {"kid": "../first"}, {}):
+        with pytest.raises(Problem, match="valid token"):
+            principal(f"Bearer {signed(headers=headers)}", tokens)
+
+
+def test_nobody_is_called_a_forger_while_the_issuer_is_away(issuer: Issuer) -> None:
+    tokens = Tokens(PublishedKeys(issuer.url), ISSUER, AUDIENCE)
+    issuer.stop()
+    with pytest.raises(Problem) as away:
+        principal(f"Bearer {signed(headers={'kid': 'first'})}", tokens)
+    assert (away.value.status, away.value.headers) == (503, {"Retry-After": "1"})
+
+
+def development_token(yewu: Yewu, host: str | None = None, **body: object) -> httpx.Response:
+    headers = {} if host is None else {"Host": host}
+    return httpx.post(f"{yewu.address}/development/token", json=body, headers=headers)
+
+
+def test_the_development_issuer_gives_a_token_to_whoever_sits_at_this_machine(yewu: Yewu) -> None:
+    answer = done(development_token(yewu))
+    assert answer["subject"] == yewu.manager_id
+    mine = httpx.get(f"{yewu.address}/employees", headers={"Authorization": f"Bearer {answer['token']}"})
+    assert mine.status_code == 200
+    anna = yewu.employee()
+    assert done(development_token(yewu, subject=anna))["subject"] == anna
+
+
+@pytest.mark.parametrize("host", ["yewu.example", "yewu.example:8000", "127.0.0.1.yewu.example", "10.0.0.1:8000", ""])
+def test_a_page_of_another_site_gets_no_token(yewu: Yewu, host: str) -> None:
+    assert development_token(yewu, host).status_code in {400, 403}
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_this_machine_has_several_names(yewu: Yewu, host: str) -> None:
+    assert development_token(yewu, host).status_code == 200
+
+
+@pytest.mark.parametrize("subject", ["employee-nobody", "founder", "department", "employee-\0", "policy-clock"])
+def test_the_development_issuer_knows_only_who_is_on_record(yewu: Yewu, subject: str) -> None:
+    assert development_token(yewu, subject=subject).status_code == 404
+
+
+def test_without_the_setting_there_is_no_development_issuer(database: str, tmp_path: Path) -> None:
+    elsewhere = {"YEWU_HOME": str(tmp_path), "YEWU_JWKS_URL": "http://127.0.0.1:9/keys"}
+    app = create_app(database, Settings.read(elsewhere))
+    assert "/development/token" not in {getattr(route, "path", None) for route in app.router.routes}
+    with pytest.raises(ValueError, match="YEWU_JWKS_URL"):
+        create_app(database, Settings.read({"YEWU_HOME": str(tmp_path)}))

@@ -1,0 +1,143 @@
+"""Whoever watches over a process learns what is wrong with it, and nothing about anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg.conninfo import conninfo_to_dict
+
+from aggregates.actor import Role
+from infra.dispatcher import Dispatcher, Order
+from infra.settings import Settings
+from services.http.app import create_app
+from tests.services.running import Yewu, done, wait_until
+
+NAME = "Zenobia Unmistakable"
+
+
+@asynccontextmanager
+async def api_alone(database: str, home: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """An API to which no projector belongs."""
+    app = create_app(database, Settings.read({"YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on"}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://yewu") as client,
+    ):
+        yield client
+
+
+def asked_alone(database: str, home: Path, path: str) -> httpx.Response:
+    """What an API without a projector answers."""
+
+    async def ask() -> httpx.Response:
+        async with api_alone(database, home) as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
+
+
+def metrics(yewu: Yewu) -> dict[str, float]:
+    """Every sample by its name."""
+    page = yewu.as_(None).get("/metrics").text
+    return {sample.name: sample.value for family in text_string_to_metric_families(page) for sample in family.samples}
+
+
+def test_a_process_whose_read_model_is_near_is_ready(yewu: Yewu) -> None:
+    yewu.employee()
+    wait_until(lambda: (told := yewu.as_(None).get("/ready").json())["position"] == told["head"])
+    answer = yewu.as_(None).get("/ready")
+    assert (answer.status_code, answer.json()["ready"], answer.json()["problems"]) == (200, True, [])
+
+
+def test_a_read_model_that_nobody_builds_is_named(database: str, tmp_path: Path) -> None:
+    answer = asked_alone(database, tmp_path, "/ready")
+    told = answer.json()
+    assert (answer.status_code, told["ready"], told["position"]) == (503, False, None)
+    assert told["problems"] == [f"nobody builds the read model {told['schema']}: start a projector of this version"]
+
+
+def test_a_setting_that_would_lose_what_is_committed_is_named(database: str, tmp_path: Path) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
+    answer = asked_alone(database, tmp_path, "/ready")
+    assert answer.status_code == 503
+    assert "PostgreSQL runs with synchronous_commit off" in answer.json()["problems"]
+
+
+def test_a_database_that_has_gone_is_named(postgres: str, database: str, tmp_path: Path) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+
+    async def ask() -> tuple[httpx.Response, httpx.Response]:
+        async with api_alone(database, tmp_path) as client:
+            with psycopg.connect(postgres, autocommit=True) as db:
+                db.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+                db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            return await client.get("/ready"), await client.get("/live")
+
+    ready, live = asyncio.run(ask())
+    assert (ready.status_code, ready.json()["problems"]) == (503, ["the database does not answer"])
+    assert live.status_code == 200
+
+
+def test_what_a_process_did_can_be_counted(yewu: Yewu) -> None:
+    before = metrics(yewu)
+    yewu.employee()
+    after = metrics(yewu)
+    assert after["yewu_appended_events_total"] == before["yewu_appended_events_total"] + 1
+    assert after["yewu_log_position"] == before["yewu_log_position"] + 1
+    assert after["yewu_up_seconds"] > before["yewu_up_seconds"]
+
+
+def test_nobodys_name_comes_into_the_log_when_a_command_is_refused(
+    yewu: Yewu, caplog: pytest.LogCaptureFixture
+) -> None:
+    clerk = yewu.as_(yewu.appointed(Role.CUSTOMER_SERVICE))
+    with structlog.testing.capture_logs() as lines:
+        assert clerk.post("/employees", json={"name": NAME}).status_code == 403
+        assert clerk.post(f"/complaints/{yewu.complaint()}/reopen", json={"reason": NAME}).status_code == 422
+        assert clerk.post("/customers", json={"name": NAME, "colour": NAME}).status_code == 400
+    assert NAME not in repr(lines) + caplog.text
+
+
+def test_what_nobody_foresaw_is_logged_by_its_place_and_not_by_its_words(
+    yewu: Yewu, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    employee_id = yewu.employee()
+
+    async def broken(self: Dispatcher, order: Order) -> Any:
+        try:
+            raise KeyError(repr(order.body))
+        except KeyError as error:
+            raise ValueError(f"{order.body} of {order.stream_id}") from error
+
+    monkeypatch.setattr(Dispatcher, "give", broken)
+    with structlog.testing.capture_logs() as lines:
+        answer = yewu.manager.post(f"/employees/{employee_id}/change-details", json={"name": NAME})
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:yewu:problem:broken")
+    (line,) = [line for line in lines if line["event"] == "request failed"]
+    assert (line["error"], line["route"]) == ("ValueError", "/employees/{id}/change-details")
+    assert line["where"][-1].endswith("broken")
+    assert "KeyError" in line["where"]
+    assert NAME not in answer.text + repr(lines) + caplog.text
+    assert employee_id not in repr(lines)
+
+
+def test_the_database_is_not_asked_who_is_alive(database: str, tmp_path: Path) -> None:
+    """Otherwise a database that is away would have every process restarted."""
+    app = create_app(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"}))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://yewu") as client:
+            return await client.get("/live")
+
+    assert done(asyncio.run(ask())) == {"live": True}
