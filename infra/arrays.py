@@ -1,16 +1,14 @@
-"""Columns of values on their way to PostgreSQL: whole arrays in its binary form, packed faster than value by value."""
+"""Columns of values on their way to PostgreSQL: arrays in its binary form, of elements that were packed beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from struct import Struct, error
-from typing import Any, TypeAlias
+from typing import Any
 
 from psycopg import adapters
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 _HEAD = Struct("!iiIii").pack
 _HEAD_OF_NONE = Struct("!iiI").pack
@@ -21,42 +19,49 @@ _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Array(bytes):
-    """One array, ready to be sent; the statement says of which type."""
+class Column:
+    """Arrays of one type; `write` makes the binary form of a value."""
 
+    def __init__(self, type_: str, write: Callable[[Any], bytes]) -> None:
+        self._write = write
+        self._oid = adapters.types[type_].oid
+        self._none = _HEAD_OF_NONE(0, 0, self._oid)
 
-class ArrayDumper(Dumper):
-    """Sends it as it is."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Array) -> bytes:
-        return obj
-
-
-Pack: TypeAlias = Callable[[Sequence[Any]], Array]
-
-
-def _packing(type_: str, write: Callable[[Any], bytes]) -> Pack:
-    """How to make an array of this type; `write` makes the binary form of a value, None is null."""
-    oid = adapters.types[type_].oid
-    none = Array(_HEAD_OF_NONE(0, 0, oid))
-
-    def pack(values: Sequence[Any]) -> Array:
-        if not values:
-            return none
+    def element(self, value: Any) -> bytes:
+        """One element, packed; None is null. ValueError for a number that is too large."""
+        if value is None:
+            return _NULL
         try:
-            parts = [_NULL if value is None else _INT(len(data := write(value))) + data for value in values]
+            data = self._write(value)
         except error as problem:
             raise ValueError(f"a number is too large: {problem}") from None
-        return Array(_HEAD(1, None in values, oid, len(values), 1) + b"".join(parts))
+        return _INT(len(data)) + data
 
-    return pack
+    def array(self, count: int, elements: Iterable[bytes]) -> bytes:
+        """The array of so many elements that were packed, in pieces of one or several."""
+        return _HEAD(1, 1, self._oid, count, 1) + b"".join(elements) if count else self._none
+
+    def of(self, *values: Any) -> bytes:
+        """The array of these values."""
+        return self.array(len(values), map(self.element, values))
 
 
-texts = _packing("text", str.encode)
-blobs = _packing("bytea", bytes)
-uuids = _packing("uuid", attrgetter("bytes"))
-ints = _packing("int4", _INT)
-bigints = _packing("int8", _BIGINT)
-instants = _packing("timestamptz", lambda at: _BIGINT((at - _BEGINNING) // _MICROSECOND))
+texts = Column("text", str.encode)
+blobs = Column("bytea", bytes)
+uuids = Column("uuid", attrgetter("bytes"))
+ints = Column("int4", _INT)
+bigints = Column("int8", _BIGINT)
+instants = Column("timestamptz", lambda at: _BIGINT((at - _BEGINNING) // _MICROSECOND))
+
+bigint = _BIGINT
+"""The binary form of a single number."""
+
+
+def read_bigint(data: bytes) -> int:
+    """A single number from its binary form."""
+    return int.from_bytes(data, signed=True)
+
+
+def read_instant(data: bytes) -> datetime:
+    """A single instant from its binary form."""
+    return _BEGINNING + read_bigint(data) * _MICROSECOND

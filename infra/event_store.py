@@ -5,59 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
 import structlog
+from psycopg.errors import error_from_result
+from psycopg.generators import execute
+from psycopg.pq import ExecStatus, Format
 
-from infra import arrays
-from infra.append import (
-    Append,
-    Appended,
-    FactsMoved,
-    FactsTooOld,
-    KeyReused,
-    Taken,
-    Unavailable,
-    VersionConflict,
-)
-from infra.guard_memory import SEPARATOR, GuardMemory, News
+from infra.append import Append, Appended, Unavailable
+from infra.append_call import STATEMENT, Packed, Reply, packed, parameters
+from infra.guard_memory import GuardMemory
 
 log = structlog.get_logger()
 PAUSE = 0.05
 """Seconds between two attempts to reach the database."""
 
+PREPARED = b"append"
+
 
 class _Waiting(NamedTuple):
-    append: Append
+    packed: Packed
     answer: asyncio.Future[Appended]
     until: float
-
-
-class _Reply(NamedTuple):
-    """What yewu.append answers, in the order of its OUT parameters."""
-
-    base: int
-    recorded: datetime
-    stale: list[int] | None
-    stale_stream: list[str] | None
-    stale_version: list[int] | None
-    far: list[int] | None
-    moved: list[int] | None
-    moved_at: list[int] | None
-    moved_type: list[str] | None
-    moved_tag: list[str] | None
-    repeated: list[int] | None
-    repeated_hash: list[str] | None
-    repeated_first: list[int] | None
-    repeated_last: list[int] | None
-    taken: list[int] | None
-    taken_scope: list[str] | None
-    taken_by: list[str] | None
-    seen_type: list[str] | None
-    seen_tags: list[str] | None
 
 
 class _Batch:
@@ -69,7 +40,7 @@ class _Batch:
         self._streams: set[str] = set()
         self._keys: set[UUID] = set()
         self._held: set[tuple[str, str]] = set()
-        self._news: set[tuple[str, str]] = set()
+        self._news: dict[str, set[str]] = {}
 
     def takes(self, append: Append) -> bool:
         return (
@@ -77,12 +48,16 @@ class _Batch:
             and (append.only_at is None or not self.waiting)
             and append.command_id not in self._keys
             and not any(change.stream_id in self._streams for change in append.changes)
-            and not any((type_, tag) in self._news for g in append.guards for type_ in g.types for tag in g.tags)
+            and not any(
+                not self._news[type_].isdisjoint(guard.tags)
+                for guard in append.guards
+                for type_ in self._news.keys() & guard.types
+            )
             and not any(held in self._held for c in append.changes for e in c.entries for held in e.stored.held)
         )
 
     def add(self, waiting: _Waiting) -> None:
-        append = waiting.append
+        append = waiting.packed.append
         self.waiting.append(waiting)
         self._keys.add(append.command_id)
         for change in append.changes:
@@ -90,29 +65,9 @@ class _Batch:
             self._room -= len(change.entries)
             for entry in change.entries:
                 self._held.update(entry.stored.held)
-                self._news.update((entry.stored.type, tag) for tag in entry.stored.tags)
+                self._news.setdefault(entry.stored.type, set()).update(entry.stored.tags)
         if append.only_at is not None:
             self._room = 0
-
-
-_APPENDS = (arrays.uuids, arrays.texts)
-_CHANGES = (arrays.ints, arrays.texts, arrays.bigints)
-_EVENTS = (
-    arrays.ints,
-    arrays.ints,
-    arrays.uuids,
-    arrays.texts,
-    arrays.texts,
-    arrays.ints,
-    arrays.instants,
-    arrays.blobs,
-    arrays.blobs,
-    arrays.texts,
-)
-_GUARDS = (arrays.ints, arrays.bigints, arrays.texts, arrays.texts)
-_HELD = (arrays.ints, arrays.texts, arrays.texts)
-_ARRAYS = len((*_APPENDS, *_CHANGES, *_EVENTS, *_GUARDS, *_HELD))
-APPEND = f"SELECT * FROM yewu.append({'%b, ' * _ARRAYS}%b::bigint, %b::bigint, %b::bigint)".encode()
 
 
 class Writer:
@@ -161,9 +116,8 @@ class Writer:
         """Write one decision durably; raises an AppendRefused that says why not, or Unavailable."""
         if self._closing:
             raise Unavailable("this process is shutting down")
-        _require_whole(append)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(append, loop.create_future(), loop.time() + self.patience)
+        waiting = _Waiting(packed(append), loop.create_future(), loop.time() + self.patience)
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.answer
@@ -172,8 +126,9 @@ class Writer:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            most = (len(self._queue) + 1) // 2 if len(self._queue) >= 8 else self.max_events
             while self._queue:
-                batch = self._take()
+                batch, most = self._take(most), self.max_events
                 try:
                     await self._commit(batch)
                 except Exception as error:  # a mistake of ours must not leave anybody waiting for ever
@@ -183,12 +138,12 @@ class Writer:
             if self._closing:
                 return
 
-    def _take(self) -> list[_Waiting]:
-        batch, later = _Batch(self.max_events), []
+    def _take(self, most: int) -> list[_Waiting]:
+        batch, later = _Batch(most), []
         for waiting in self._queue:
             if waiting.answer.done():  # whoever asked has gone
                 continue
-            if batch.takes(waiting.append):
+            if batch.takes(waiting.packed.append):
                 batch.add(waiting)
             else:
                 later.append(waiting)
@@ -200,7 +155,7 @@ class Writer:
             return
         known = self.memory.known
         try:
-            reply = await self._write([waiting.append for waiting in batch])
+            reply = await self._write([waiting.packed for waiting in batch])
         except psycopg.OperationalError as error:
             await self._after_loss(batch, error)
         except Exception as error:  # one malformed argument fails the statement: find out whose it was
@@ -208,63 +163,37 @@ class Writer:
         else:
             self._settle(batch, reply, known)
 
-    async def _write(self, appends: Sequence[Append]) -> _Reply:
+    async def _write(self, batch: Sequence[Packed]) -> Reply:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
-        arguments = self._arguments(appends)
+        pgconn = self._connection.pgconn
+        sent = parameters(batch, self.memory, self.max_tail)
+        pgconn.send_query_prepared(PREPARED, sent, [Format.BINARY] * len(sent), Format.BINARY)
         # psycopg notices within a tenth of a second; a timeout would have it ask a silent server to cancel first
-        hang_up = asyncio.get_running_loop().call_later(self.patience, self._connection.pgconn.finish)
+        hang_up = asyncio.get_running_loop().call_later(self.patience, pgconn.finish)
         try:
-            cursor = await self._connection.execute(APPEND, arguments, prepare=True, binary=True)
+            (result,) = await self._connection.wait(execute(pgconn))
         finally:
             hang_up.cancel()
-        return _Reply(*(await cursor.fetchone() or ()))
+        if result.status != ExecStatus.TUPLES_OK:
+            raise error_from_result(result)
+        return Reply.read([result.get_value(0, n) for n in range(result.nfields)], [each.append for each in batch])
 
-    def _arguments(self, appends: Sequence[Append]) -> tuple[Any, ...]:
-        changes: list[tuple[int, str, int | None]] = []
-        events: list[tuple[Any, ...]] = []
-        guards: list[tuple[int, int, str, str]] = []
-        held: list[tuple[int, str, str]] = []
-        for number, append in enumerate(appends, 1):
-            for change in append.changes:
-                changes.append((number, change.stream_id, change.expected))
-                for n, entry in enumerate(change.entries, 1):
-                    type_, schema, data, tags, unique = entry.stored
-                    events.append(
-                        (len(changes), n, entry.command_id or append.command_id, entry.actor_id or append.actor_id,
-                         type_, schema, entry.effective_at, data, entry.meta, _joined(tags))
-                    )  # fmt: skip
-                    held.extend((len(changes), scope, value) for scope, value in unique)
-            for guard in append.guards:
-                after = self.memory.checked(guard)
-                guards.append((number, after, _joined(guard.types), _joined(guard.tags)))
-        return (
-            *_columns([(append.command_id, append.body_hash) for append in appends], _APPENDS),
-            *_columns(changes, _CHANGES),
-            *_columns(events, _EVENTS),
-            *_columns(guards, _GUARDS),
-            *_columns(held, _HELD),
-            self.max_tail,
-            self.memory.known,
-            appends[0].only_at,
-        )
-
-    def _settle(self, batch: list[_Waiting], reply: _Reply, known: int) -> None:
+    def _settle(self, batch: list[_Waiting], reply: Reply, known: int) -> None:
         """Give everybody their answer, and remember what was written."""
         self._shaken = False
-        refused = _outcomes(batch, reply)
-        self.memory.learn(known, reply.seen_type or (), reply.seen_tags or (), reply.base)
-        position, types = reply.base, set(reply.seen_type or ())
+        self.memory.learn(known, reply.seen, reply.base)
+        position, types = reply.base, {type_ for type_, _ in reply.seen}
         for number, waiting in enumerate(batch, 1):
-            outcome = refused.get(number)
+            outcome = reply.refused.get(number)
             if outcome is None:
                 first = position + 1
-                for change in waiting.append.changes:
+                for change in waiting.packed.append.changes:
                     for entry in change.entries:
                         position += 1
                         types.add(entry.stored.type)
                         self.memory.add(position, entry.stored.type, entry.stored.tags)
-                outcome = Appended(first, position, reply.recorded)
+                outcome = Appended(first, position, reply.recorded_at)
             _answer(waiting, outcome)
         self.batches += 1
         self.events += position - reply.base
@@ -309,16 +238,14 @@ class Writer:
     async def _found(self, waiting: _Waiting) -> bool:
         """Answer an append that is in the log, or can never be."""
         try:
-            written = await self._written(waiting.append)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:  # a malformed argument
+            written = await self._written(waiting.packed.append)
+        except psycopg.DataError as error:  # text that no column can hold
             _answer(waiting, error)
             return True
         if written is None:
             return False
         _answer(waiting, written)
-        self.wrote(written.last, {entry.stored.type for c in waiting.append.changes for entry in c.entries})
+        self.wrote(written.last, {entry.stored.type for c in waiting.packed.append.changes for entry in c.entries})
         return True
 
     async def _written(self, append: Append) -> Appended | None:
@@ -344,10 +271,10 @@ class Writer:
         connection = await psycopg.AsyncConnection.connect(
             self.conninfo, autocommit=True, connect_timeout=5, application_name=self._name
         )
-        connection.adapters.register_dumper(arrays.Array, arrays.ArrayDumper)
         try:
             await self._fence(connection)
             await self._remember(connection)
+            await self._prepare(connection)
         except BaseException:
             await connection.close()
             raise
@@ -369,41 +296,20 @@ class Writer:
         (head,) = await cursor.fetchone() or (0,)
         self.memory.reset(max(0, head - self.memory.size))
         cursor = await connection.execute(
-            "SELECT type, array_to_string(tags, chr(31)) FROM yewu.log WHERE position > %s AND position <= %s"
-            " ORDER BY position",
+            "SELECT type, tags FROM yewu.log WHERE position > %s AND position <= %s ORDER BY position",
             (self.memory.known, head),
         )
-        rows = await cursor.fetchall()
-        self.memory.learn(self.memory.known, [row[0] for row in rows], [row[1] for row in rows], head)
+        self.memory.learn(self.memory.known, await cursor.fetchall(), head)
+
+    async def _prepare(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        connection.pgconn.send_prepare(PREPARED, STATEMENT)
+        (result,) = await connection.wait(execute(connection.pgconn))
+        if result.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(result)
 
 
 def _in_one_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
-
-
-def _require_whole(append: Append) -> None:
-    """What the database takes for granted of one append."""
-    streams = {change.stream_id for change in append.changes}
-    if not streams or len(streams) < len(append.changes) or not all(change.entries for change in append.changes):
-        raise ValueError("an append has one change for each stream it touches, and each change has events")
-    holders: dict[tuple[str, str], str] = {}
-    for change in append.changes:
-        for entry in change.entries:
-            for held in entry.stored.held:
-                if (holder := holders.setdefault(held, change.stream_id)) != change.stream_id:
-                    raise Taken(held[0], holder)
-
-
-def _joined(parts: Sequence[str]) -> str:
-    joined = SEPARATOR.join(parts)
-    if not all(parts) or joined.count(SEPARATOR) != len(parts) - 1:
-        raise ValueError(f"{parts!r} cannot be types or tags: none, an empty one, or a separator in one")
-    return joined
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], packings: Sequence[arrays.Pack]) -> list[arrays.Array]:
-    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ((),) * len(packings)
-    return [pack(column) for pack, column in zip(packings, columns, strict=True)]
 
 
 def _answer(waiting: _Waiting, outcome: Appended | Exception) -> None:
@@ -413,31 +319,3 @@ def _answer(waiting: _Waiting, outcome: Appended | Exception) -> None:
         waiting.answer.set_exception(outcome)
     else:
         waiting.answer.set_result(outcome)
-
-
-def _outcomes(batch: Sequence[_Waiting], reply: _Reply) -> dict[int, Appended | Exception]:
-    """What became of the appends that were not written. A repeated one is known by its key, whatever else is wrong."""
-    found: dict[int, Appended | Exception] = {}
-    for number, scope, holder in zip(reply.taken or (), reply.taken_scope or (), reply.taken_by or (), strict=True):
-        found[number] = Taken(scope, holder)
-    moved = zip(reply.moved or (), reply.moved_at or (), reply.moved_type or (), reply.moved_tag or (), strict=True)
-    for number, position, type_, tag in moved:
-        found[number] = FactsMoved(News(position, type_, tag))
-    for number in reply.far or ():
-        found[number] = FactsTooOld("the facts are too old to be checked: read them again")
-    for number, stream_id, version in zip(
-        reply.stale or (), reply.stale_stream or (), reply.stale_version or (), strict=True
-    ):
-        found[number] = VersionConflict(stream_id, version)
-    for number, body_hash, first, last in zip(
-        reply.repeated or (),
-        reply.repeated_hash or (),
-        reply.repeated_first or (),
-        reply.repeated_last or (),
-        strict=True,
-    ):
-        same = body_hash == batch[number - 1].append.body_hash
-        found[number] = (
-            Appended(first, last, None, repeated=True) if same else KeyReused("the key stands for another command")
-        )
-    return found

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
-
-SEPARATOR = "\x1f"
-"""Joins types and tags on their way to the database; no id and no name contains it."""
 
 
 class Guard(NamedTuple):
@@ -51,10 +48,10 @@ class GuardMemory:
         for tag in tags:
             self._new[type_, tag] = position
 
-    def learn(self, after: int, types: Sequence[str], tags: Sequence[str], upto: int) -> None:
-        """What others wrote in (after, upto]; without it the memory begins anew behind `upto`."""
-        for position, (type_, joined) in enumerate(zip(types, tags, strict=True), after + 1):
-            self.add(position, type_, joined.split(SEPARATOR))
+    def learn(self, after: int, news: Iterable[tuple[str, Iterable[str]]], upto: int) -> None:
+        """Types and tags of what others wrote in (after, upto]; without it the memory begins anew behind `upto`."""
+        for position, (type_, tags) in enumerate(news, after + 1):
+            self.add(position, type_, tags)
         if self.known < upto:
             self.reset(upto)
 

@@ -15,13 +15,9 @@ CREATE FUNCTION yewu.append(
     max_tail bigint,                -- facts older than this many events cannot be checked
     known bigint,                   -- where the caller's memory of the log ends
     only_at bigint,                 -- refuse everything unless the log ends here; null: anywhere
-    OUT base bigint, OUT recorded timestamptz,
-    OUT stale int[], OUT stale_stream text[], OUT stale_version bigint[],
-    OUT far int[],
-    OUT moved int[], OUT moved_at bigint[], OUT moved_type text[], OUT moved_tag text[],
-    OUT repeated int[], OUT repeated_hash text[], OUT repeated_first bigint[], OUT repeated_last bigint[],
-    OUT taken int[], OUT taken_scope text[], OUT taken_by text[],
-    OUT seen_type text[], OUT seen_tags text[]                             -- what others wrote after `known`, in order
+    OUT base bigint, OUT recorded timestamptz,      -- the position before the first new event; when they were recorded
+    OUT refused json,                               -- which appends are not written, and why; null: all are
+    OUT seen json                                   -- [[type, [tag …]] …] of what others wrote after `known`, in order
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
     SET enable_hashjoin = off SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0 AS $$
@@ -30,6 +26,11 @@ DECLARE
     answers boolean := array_remove(append_hash, NULL) <> '{}';
     versions bigint[];
     lo bigint;
+    stale int[]; stale_at json;
+    far int[];
+    moved int[]; moved_by json;
+    repeated int[]; repeated_of json;
+    taken int[]; taken_by json;
     bad int[];
     places int[];
     written int;
@@ -43,8 +44,9 @@ BEGIN
                                 ORDER BY l.version DESC LIMIT 1), 0) ORDER BY x.o)
       INTO versions FROM unnest(change_stream) WITH ORDINALITY x(stream, o);
     IF change_expected <> versions OR base <> only_at THEN
-        SELECT array_agg(change_append[x.o]), array_agg(change_stream[x.o]), array_agg(versions[x.o])
-          INTO stale, stale_stream, stale_version
+        SELECT array_agg(change_append[x.o]),
+               json_agg(json_build_array(change_append[x.o], change_stream[x.o], versions[x.o]))
+          INTO stale, stale_at
           FROM unnest(change_expected) WITH ORDINALITY x(expected, o)
          WHERE x.expected <> versions[x.o] OR base <> only_at;
     END IF;
@@ -54,36 +56,39 @@ BEGIN
           FROM unnest(guard_append, guard_after) g(no, after),
                LATERAL (SELECT g.after BETWEEN base - max_tail AND base) z(near);
         IF lo < base THEN
-            SELECT array_agg(m.append_no), array_agg(m.at), array_agg(m.type), array_agg(m.tag)
-              INTO moved, moved_at, moved_type, moved_tag
+            SELECT array_agg(m.append_no), json_agg(json_build_array(m.append_no, m.at, m.type, m.tag))
+              INTO moved, moved_by
               FROM yewu.facts_moved(lo, base, guard_append, guard_after, guard_types, guard_tags) m;
         END IF;
     END IF;
 
     IF answers THEN
-        SELECT array_agg(k.o), array_agg(a.body_hash), array_agg(a.first_position), array_agg(a.last_position)
-          INTO repeated, repeated_hash, repeated_first, repeated_last
+        SELECT array_agg(k.o), json_agg(json_build_array(k.o, a.body_hash, a.first_position, a.last_position))
+          INTO repeated, repeated_of
           FROM unnest(append_key, append_hash) WITH ORDINALITY k(id, hash, o)
           JOIN yewu.answer a ON a.command_id = k.id WHERE k.hash IS NOT NULL;
     END IF;
 
     IF cardinality(held_change) > 0 THEN
-        SELECT array_agg(change_append[r.change]), array_agg(r.scope), array_agg(v.stream_id)
-          INTO taken, taken_scope, taken_by
+        SELECT array_agg(change_append[r.change]),
+               json_agg(json_build_array(change_append[r.change], r.scope, v.stream_id))
+          INTO taken, taken_by
           FROM unnest(held_change, held_scope, held_value) r(change, scope, value)
           JOIN yewu.reservation v ON v.scope = r.scope AND v.value = r.value
                                  AND v.stream_id <> change_stream[r.change];
     END IF;
 
     IF known BETWEEN base - 2000 AND base - 1 THEN
-        SELECT array_agg(l.type ORDER BY l.position), array_agg(array_to_string(l.tags, chr(31)) ORDER BY l.position)
-          INTO seen_type, seen_tags FROM yewu.log l WHERE l.position > known AND l.position <= base;
+        SELECT json_agg(json_build_array(l.type, l.tags) ORDER BY l.position)
+          INTO seen FROM yewu.log l WHERE l.position > known AND l.position <= base;
     END IF;
 
     bad := coalesce(stale, '{}') || coalesce(far, '{}') || coalesce(moved, '{}') || coalesce(repeated, '{}')
            || coalesce(taken, '{}');
-    IF bad <> '{}' THEN                 -- the others close ranks
-        SELECT array_agg(p.place ORDER BY p.o) INTO places
+    IF bad <> '{}' THEN
+        refused := json_build_object('stale', stale_at, 'far', far, 'moved', moved_by, 'repeated', repeated_of,
+                                     'taken', taken_by);
+        SELECT array_agg(p.place ORDER BY p.o) INTO places                       -- the others close ranks
           FROM (SELECT x.o, count(*) FILTER (WHERE change_append[x.change] <> ALL (bad)) OVER (ORDER BY x.o) AS place
                   FROM unnest(event_change) WITH ORDINALITY x(change, o)) p;
     END IF;

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given as property_of
 from hypothesis import strategies as st
 
-from infra.guard_memory import SEPARATOR, Guard, GuardMemory, News
+from infra.guard_memory import Guard, GuardMemory, News
 
 SIGNED, BLOCKED = "ContractSigned", "CustomerBlocked"
 ACME, BOLT, CARL = "customer-acme", "customer-bolt", "customer-carl"
@@ -47,7 +47,7 @@ def remembering(size: int, begun_at: int, history: list[Happened | Others]) -> t
         else:
             log |= dict(enumerate(step.events, head + 1))
             told = step.events if step.told else []
-            memory.learn(head, [e.type for e in told], [SEPARATOR.join(e.tags) for e in told], head + len(step.events))
+            memory.learn(head, [(e.type, e.tags) for e in told], head + len(step.events))
     return memory, log
 
 
@@ -122,8 +122,8 @@ def test_news_that_came_with_the_answer_are_not_news() -> None:
 def test_what_others_wrote_unseen_makes_it_begin_anew() -> None:
     memory = GuardMemory()
     memory.add(1, SIGNED, (ACME,))
-    memory.learn(1, (), (), 5000)
+    memory.learn(1, (), 5000)
     assert (memory.floor, memory.known) == (5000, 5000)
     assert memory.checked(Guard(1, (SIGNED,), (ACME,))) == 1
-    memory.learn(5000, (SIGNED,), (SEPARATOR.join((ACME, BOLT)),), 5001)
+    memory.learn(5000, [(SIGNED, (ACME, BOLT))], 5001)
     assert memory.hit(Guard(5000, (SIGNED,), (BOLT,))) == News(5001, SIGNED, BOLT)
