@@ -336,7 +336,7 @@ class _Decision:
         natural = NATURAL.get(self.command.kind.id)
         if natural is not None:
             return natural.format(**self.sent)
-        return f"{self.command.kind.name}-{uuid5(KEYS, f'{self.command_id} {self.command.slug}')}"
+        return f"{self.command.kind.name}-{self.command_id}"
 
 
 def _hash(order: Order) -> str:

@@ -57,6 +57,7 @@ def serve(conninfo: str, settings: Settings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # who is at this machine is a matter of the connection, not of what it claims
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 << 10,

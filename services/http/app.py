@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infra.settings import Settings
 from services.composition import COMMANDS, QUESTIONS
@@ -30,6 +31,29 @@ from services.language import preferred
 from services.runtime import Runtime
 
 
+class App(FastAPI):
+    """Commands are found by their address alone and need nothing of FastAPI's layers; everything else goes its way."""
+
+    def __init__(self, commands: Iterable[Route], **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Mapping[str, ASGIApp] = {route.path: route.app for route in commands}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            address = scope["path"]
+            match address.split("/"):
+                case ["", path, thing, action]:
+                    command = self.commands.get(f"/{path}/{{id}}/{action}")
+                    scope["path_params"] = {"id": thing}
+                case _:
+                    command = self.commands.get(address)
+            if command is not None:
+                await command(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     """The application around one log; its machinery starts and stops with it."""
     runtime = runtime or Runtime(conninfo, settings.zone)
@@ -44,9 +68,10 @@ def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None
         async with runtime.running():
             yield
 
-    app = FastAPI(title="Yewu", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    commands = list(command_routes(COMMANDS, runtime, tokens, settings))
+    app = App(commands, title="Yewu", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.router.routes.extend(question_routes(QUESTIONS, runtime, tokens, settings))
-    app.router.routes.extend(command_routes(COMMANDS, runtime, tokens, settings))
+    app.router.routes.extend(commands)
     app.router.routes.extend(log_routes(runtime, tokens, settings))
     app.router.routes.extend(health_routes(runtime, settings))
     app.router.routes.extend(_documents(settings))
