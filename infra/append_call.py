@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from infra.append import Append, Appended, Entry, FactsMoved, FactsTooOld, KeyReused, Taken, VersionConflict
-from infra.arrays import Column, bigint, bigints, blobs, instants, ints, read_bigint, read_instant, texts, uuids
+from infra.append import Append, Appended, FactsMoved, FactsTooOld, KeyReused, Taken, VersionConflict
+from infra.arrays import NULL, Column, bigint, bigints, blobs, instants, ints, read_bigint, read_instant, texts, uuids
 from infra.guard_memory import GuardMemory, News
 
 SEPARATOR = "\x1f"
@@ -24,39 +24,56 @@ class Packed(NamedTuple):
     """An append on its way: of each column of the function its own elements, in the function's order."""
 
     append: Append
-    events: tuple[int, ...]
+    events: Sequence[int]
     """How many, change by change."""
-    held: tuple[int, ...]
+    held: Sequence[int]
     """Of which change each reservation is: 0, 1, 2 …"""
-    key: tuple[bytes, ...]
-    changes: tuple[bytes, ...]
-    entries: tuple[bytes, ...]
-    guards: tuple[bytes, ...]
-    reservations: tuple[bytes, ...]
+    key: tuple[bytes, bytes]
+    changes: Sequence[bytes]
+    entries: Sequence[bytes]
+    guards: Sequence[bytes]
+    reservations: Sequence[bytes]
 
 
 def packed(append: Append) -> Packed:
     """What can be packed before anybody knows what an append will travel with; ValueError for what cannot travel."""
     _require_whole(append)
-    actor, key = _word(append.actor_id), uuids.element(append.command_id)
-    changes = [(texts.element(change.stream_id), _bigint(change.expected)) for change in append.changes]
-    entries = [_entry(n, entry, key, actor) for change in append.changes for n, entry in enumerate(change.entries, 1)]
-    guards = [(_types(guard.types), texts.element(_joined(guard.tags))) for guard in append.guards]
-    held = [
-        (number, texts.element(scope), texts.element(value))
-        for number, change in enumerate(append.changes)
-        for entry in change.entries
-        for scope, value in entry.stored.held
-    ]
+    key, actor = _uuid(append.command_id), _word(append.actor_id)
+    events: list[int] = []
+    held: list[int] = []
+    changes: list[tuple[bytes, ...]] = []
+    entries: list[tuple[bytes, ...]] = []
+    reservations: list[tuple[bytes, ...]] = []
+    for number, change in enumerate(append.changes):
+        events.append(len(change.entries))
+        changes.append((_text(change.stream_id), _bigint(change.expected)))
+        for n, (stored, meta, effective_at, actor_id, command_id) in enumerate(change.entries, 1):
+            type_, schema, data, tags, unique = stored
+            entries.append(
+                (
+                    _int(n),
+                    key if command_id is None else _uuid(command_id),
+                    actor if actor_id is None else _word(actor_id),
+                    _word(type_),
+                    _int(schema),
+                    NULL if effective_at is None else instants.element(effective_at),
+                    _blob(data),
+                    _blob(meta),
+                    _text(_joined(tags)),
+                )
+            )
+            for scope, value in unique:
+                held.append(number)
+                reservations.append((_text(scope), _text(value)))
     return Packed(
         append,
-        tuple([len(change.entries) for change in append.changes]),
-        tuple([number for number, *_ in held]),
-        (key, texts.element(append.body_hash)),
+        events,
+        held,
+        (key, NULL if append.body_hash is None else _text(append.body_hash)),
         _together(changes, 2),
         _together(entries, len(_EVENT)),
-        _together(guards, 2),
-        _together([(scope, value) for _, scope, value in held], 2),
+        _together([(_types(guard.types), _text(_joined(guard.tags))) for guard in append.guards], 2),
+        _together(reservations, 2),
     )
 
 
@@ -159,30 +176,14 @@ def _require_whole(append: Append) -> None:
                     raise Taken(held[0], holder)
 
 
-# The same few words and numbers travel again and again: they are packed once.
-_word = lru_cache(10_000)(texts.element)
-_int = lru_cache(1_000)(ints.element)
-_bigint = lru_cache(10_000)(bigints.element)
-
-
-def _entry(number: int, entry: Entry, key: bytes, actor: bytes) -> tuple[bytes, ...]:
-    stored = entry.stored
-    return (
-        _int(number),
-        key if entry.command_id is None else uuids.element(entry.command_id),
-        actor if entry.actor_id is None else _word(entry.actor_id),
-        _word(stored.type),
-        _int(stored.schema),
-        instants.element(entry.effective_at),
-        blobs.element(stored.data),
-        blobs.element(entry.meta),
-        texts.element(_joined(stored.tags)),
-    )
+_text, _blob, _uuid = texts.element, blobs.element, uuids.element
+# the same few words and numbers travel again and again
+_word, _int, _bigint = lru_cache(10_000)(_text), lru_cache(10_000)(ints.element), lru_cache(10_000)(bigints.element)
 
 
 @lru_cache(1_000)
 def _types(types: tuple[str, ...]) -> bytes:
-    return texts.element(_joined(types))
+    return _text(_joined(types))
 
 
 @lru_cache(1_000)
@@ -197,13 +198,13 @@ def _joined(parts: Sequence[str]) -> str:
     return joined
 
 
-def _together(rows: Sequence[tuple[bytes, ...]], width: int) -> tuple[bytes, ...]:
+def _together(rows: Sequence[tuple[bytes, ...]], width: int) -> Sequence[bytes]:
     """Column by column."""
     if len(rows) == 1:
         return rows[0]
     return tuple(map(b"".join, zip(*rows, strict=True))) if rows else (b"",) * width
 
 
-def _columns(kinds: Sequence[Column], count: int, parts: Iterable[tuple[bytes, ...]]) -> Iterator[bytes]:
+def _columns(kinds: Sequence[Column], count: int, parts: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
     for kind, pieces in zip(kinds, zip(*parts, strict=True), strict=True):
         yield kind.array(count, pieces)

@@ -14,7 +14,9 @@ _HEAD = Struct("!iiIii").pack
 _HEAD_OF_NONE = Struct("!iiI").pack
 _INT = Struct("!i").pack
 _BIGINT = Struct("!q").pack
-_NULL = _INT(-1)
+NULL = _INT(-1)
+"""The element that is none."""
+
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -23,19 +25,10 @@ class Column:
     """Arrays of one type; `write` makes the binary form of a value."""
 
     def __init__(self, type_: str, write: Callable[[Any], bytes]) -> None:
-        self._write = write
         self._oid = adapters.types[type_].oid
         self._none = _HEAD_OF_NONE(0, 0, self._oid)
-
-    def element(self, value: Any) -> bytes:
+        self.element = _element(write)
         """One element, packed; None is null. ValueError for a number that is too large."""
-        if value is None:
-            return _NULL
-        try:
-            data = self._write(value)
-        except error as problem:
-            raise ValueError(f"a number is too large: {problem}") from None
-        return _INT(len(data)) + data
 
     def array(self, count: int, elements: Iterable[bytes]) -> bytes:
         """The array of so many elements that were packed, in pieces of one or several."""
@@ -44,6 +37,19 @@ class Column:
     def of(self, *values: Any) -> bytes:
         """The array of these values."""
         return self.array(len(values), map(self.element, values))
+
+
+def _element(write: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def element(value: Any) -> bytes:
+        if value is None:
+            return NULL
+        try:
+            data = write(value)
+        except error as problem:
+            raise ValueError(f"a number is too large: {problem}") from None
+        return _INT(len(data)) + data
+
+    return element
 
 
 texts = Column("text", str.encode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
@@ -305,7 +306,7 @@ class _Decision:
     ) -> Append:
         envelope = Envelope(
             kind=actor.kind,
-            roles=tuple(sorted(actor.roles)),
+            roles=_sorted(actor.roles),
             delegation=actor.delegation,
             on_behalf_of=None if actor.delegation is None else actor.delegation.grantor_id,
             command=self.command.slug,
@@ -337,6 +338,11 @@ class _Decision:
         if natural is not None:
             return natural.format(**self.sent)
         return f"{self.command.kind.name}-{self.command_id}"
+
+
+@lru_cache(1_000)
+def _sorted(roles: frozenset[Role]) -> tuple[Role, ...]:
+    return tuple(sorted(roles))
 
 
 def _hash(order: Order) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import structlog
@@ -16,7 +16,7 @@ from psycopg.pq import ExecStatus, Format
 
 from infra.append import Append, Appended, Unavailable
 from infra.append_call import STATEMENT, Packed, Reply, packed, parameters
-from infra.guard_memory import GuardMemory
+from infra.guard_memory import Guard, GuardMemory
 
 log = structlog.get_logger()
 PAUSE = 0.05
@@ -38,36 +38,36 @@ class _Batch:
         self.waiting: list[_Waiting] = []
         self._room = max_events
         self._streams: set[str] = set()
-        self._keys: set[UUID] = set()
+        self._keys: set[bytes] = set()
         self._held: set[tuple[str, str]] = set()
         self._news: dict[str, set[str]] = {}
 
-    def takes(self, append: Append) -> bool:
-        return (
-            self._room > 0
-            and (append.only_at is None or not self.waiting)
-            and append.command_id not in self._keys
-            and not any(change.stream_id in self._streams for change in append.changes)
-            and not any(
-                not self._news[type_].isdisjoint(guard.tags)
-                for guard in append.guards
-                for type_ in self._news.keys() & guard.types
-            )
-            and not any(held in self._held for c in append.changes for e in c.entries for held in e.stored.held)
-        )
-
-    def add(self, waiting: _Waiting) -> None:
-        append = waiting.packed.append
+    def takes(self, waiting: _Waiting) -> bool:
+        """Put it with the others, if that is possible."""
+        append, key = waiting.packed.append, waiting.packed.key[0]
+        streams = {change.stream_id for change in append.changes}
+        entries = [entry for change in append.changes for entry in change.entries]
+        held = {held for entry in entries for held in entry.stored.held}
+        if (
+            self._room <= 0
+            or (append.only_at is not None and self.waiting)
+            or key in self._keys
+            or not self._streams.isdisjoint(streams)
+            or not self._held.isdisjoint(held)
+            or any(self._has_news_for(guard) for guard in append.guards)
+        ):
+            return False
         self.waiting.append(waiting)
-        self._keys.add(append.command_id)
-        for change in append.changes:
-            self._streams.add(change.stream_id)
-            self._room -= len(change.entries)
-            for entry in change.entries:
-                self._held.update(entry.stored.held)
-                self._news.setdefault(entry.stored.type, set()).update(entry.stored.tags)
-        if append.only_at is not None:
-            self._room = 0
+        self._keys.add(key)
+        self._streams |= streams
+        self._held |= held
+        for entry in entries:
+            self._news.setdefault(entry.stored.type, set()).update(entry.stored.tags)
+        self._room = 0 if append.only_at is not None else self._room - len(entries)
+        return True
+
+    def _has_news_for(self, guard: Guard) -> bool:
+        return any(not self._news[type_].isdisjoint(guard.tags) for type_ in self._news.keys() & guard.types)
 
 
 class Writer:
@@ -143,9 +143,7 @@ class Writer:
         for waiting in self._queue:
             if waiting.answer.done():  # whoever asked has gone
                 continue
-            if batch.takes(waiting.packed.append):
-                batch.add(waiting)
-            else:
+            if not batch.takes(waiting):
                 later.append(waiting)
         self._queue = later
         return batch.waiting

@@ -37,6 +37,7 @@ class GuardMemory:
         self.known = self.floor = self._middle = at
         self._new: dict[tuple[str, str], int] = {}
         self._old: dict[tuple[str, str], int] = {}
+        self._last: dict[str, int] = {}  # of each type, whomever it was about: most guards need not look further
 
     def add(self, position: int, type_: str, tags: Iterable[str]) -> None:
         """The next event of the log; one already known changes nothing."""
@@ -45,6 +46,7 @@ class GuardMemory:
         self.known = position
         if position - self._middle > self.size:
             self._old, self._new, self.floor, self._middle = self._new, {}, self._middle, position - 1
+        self._last[type_] = position
         for tag in tags:
             self._new[type_, tag] = position
 
@@ -57,11 +59,13 @@ class GuardMemory:
 
     def hit(self, guard: Guard) -> News | None:
         """Remembered news that makes this guard's facts stale."""
+        after, last = guard.after, self._last
         for type_ in guard.types:
-            for tag in guard.tags:
-                position = self._new.get((type_, tag)) or self._old.get((type_, tag), 0)
-                if position > guard.after:
-                    return News(position, type_, tag)
+            if last.get(type_, 0) > after:
+                for tag in guard.tags:
+                    position = self._new.get((type_, tag)) or self._old.get((type_, tag), 0)
+                    if position > after:
+                        return News(position, type_, tag)
         return None
 
     def latest(self, types: Iterable[str], tags: Iterable[str]) -> int:

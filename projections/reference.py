@@ -122,10 +122,15 @@ class Reference(Value):
 
     def post(self, employee_id: EmployeeId, at: datetime) -> Post:
         """What somebody holds in their own right; empty for whoever holds nothing."""
-        held = [o for o in self.offices.get(employee_id, ()) if o.term.holds(at)]
-        roles = frozenset(o.role for o in held if o.role is not None)
-        areas = frozenset(o.area for o in held if o.area is not None)
-        return Post(employee_id=employee_id, roles=roles | {Role.EMPLOYEE} if held else roles, areas=areas)
+        roles, areas = set[Role](), set[Code]()
+        for office in self.offices.get(employee_id, ()):
+            if office.term.holds(at):
+                roles.add(Role.EMPLOYEE)
+                if office.role is not None:
+                    roles.add(office.role)
+                if office.area is not None:
+                    areas.add(office.area)
+        return Post(employee_id=employee_id, roles=frozenset(roles), areas=frozenset(areas))
 
     def actors(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Iterator[Actor]:
         """Who asks, with the roles held at all of these times: first in their own right, then with each power lent to
