@@ -24,10 +24,14 @@ class Packed(NamedTuple):
     """An append on its way: of each column of the function its own elements, in the function's order."""
 
     append: Append
+    streams: Sequence[str]
     events: Sequence[int]
-    """How many, change by change."""
-    held: Sequence[int]
-    """Of which change each reservation is: 0, 1, 2 …"""
+    """How many, stream by stream."""
+    news: Sequence[tuple[str, Sequence[str]]]
+    """Type and tags, event by event."""
+    held: Sequence[tuple[str, str]]
+    held_by: Sequence[int]
+    """Which of the streams holds it: 0, 1, 2 …"""
     key: tuple[bytes, bytes]
     changes: Sequence[bytes]
     entries: Sequence[bytes]
@@ -36,19 +40,25 @@ class Packed(NamedTuple):
 
 
 def packed(append: Append) -> Packed:
-    """What can be packed before anybody knows what an append will travel with; ValueError for what cannot travel."""
-    _require_whole(append)
+    """What can be packed before anybody knows what an append will travel with.
+
+    ValueError for what cannot travel, Taken for a value that two of its streams would carry.
+    """
     key, actor = _uuid(append.command_id), _word(append.actor_id)
+    streams: list[str] = []
     events: list[int] = []
-    held: list[int] = []
+    news: list[tuple[str, Sequence[str]]] = []
+    held: list[tuple[str, str]] = []
+    held_by: list[int] = []
     changes: list[tuple[bytes, ...]] = []
     entries: list[tuple[bytes, ...]] = []
-    reservations: list[tuple[bytes, ...]] = []
     for number, change in enumerate(append.changes):
+        streams.append(change.stream_id)
         events.append(len(change.entries))
         changes.append((_text(change.stream_id), _bigint(change.expected)))
         for n, (stored, meta, effective_at, actor_id, command_id) in enumerate(change.entries, 1):
             type_, schema, data, tags, unique = stored
+            news.append((type_, tags))
             entries.append(
                 (
                     _int(n),
@@ -62,18 +72,25 @@ def packed(append: Append) -> Packed:
                     _text(_joined(tags)),
                 )
             )
-            for scope, value in unique:
-                held.append(number)
-                reservations.append((_text(scope), _text(value)))
+            if unique:
+                held += unique
+                held_by += [number] * len(unique)
+    if not streams or not all(events) or len(set(streams)) < len(streams):
+        raise ValueError("an append has one change for each stream it touches, and each change has events")
+    if len(streams) > 1:
+        _require_one_holder(held, held_by, streams)
     return Packed(
         append,
+        streams,
         events,
+        news,
         held,
+        held_by,
         (key, NULL if append.body_hash is None else _text(append.body_hash)),
         _together(changes, 2),
         _together(entries, len(_EVENT)),
         _together([(_types(guard.types), _text(_joined(guard.tags))) for guard in append.guards], 2),
-        _together(reservations, 2),
+        _together([(_text(scope), _text(value)) for scope, value in held], 2),
     )
 
 
@@ -85,7 +102,7 @@ def parameters(batch: Sequence[Packed], memory: GuardMemory, max_tail: int) -> l
     guard_after: list[int] = []
     held_change: list[int] = []
     for number, each in enumerate(batch, 1):
-        held_change += [len(change_append) + 1 + change for change in each.held]
+        held_change += [len(change_append) + 1 + stream for stream in each.held_by]
         for events in each.events:
             change_append.append(number)
             event_change += [len(change_append)] * events
@@ -161,19 +178,12 @@ def _outcomes(refused: _Refused, batch: Sequence[Append]) -> Iterator[tuple[int,
             yield number, KeyReused("the key stands for another command")
 
 
-def _require_whole(append: Append) -> None:
-    """What the database takes for granted of one append."""
-    streams = {change.stream_id for change in append.changes}
-    if not streams or len(streams) < len(append.changes) or not all(change.entries for change in append.changes):
-        raise ValueError("an append has one change for each stream it touches, and each change has events")
-    if len(streams) == 1:
-        return
-    holders: dict[tuple[str, str], str] = {}
-    for change in append.changes:
-        for entry in change.entries:
-            for held in entry.stored.held:
-                if (holder := holders.setdefault(held, change.stream_id)) != change.stream_id:
-                    raise Taken(held[0], holder)
+def _require_one_holder(held: Sequence[tuple[str, str]], by: Sequence[int], streams: Sequence[str]) -> None:
+    """The function judges each reservation by what is in the log: two of the same append it would not see."""
+    holders: dict[tuple[str, str], int] = {}
+    for value, stream in zip(held, by, strict=True):
+        if (holder := holders.setdefault(value, stream)) != stream:
+            raise Taken(value[0], streams[holder])
 
 
 _text, _blob, _uuid = texts.element, blobs.element, uuids.element

@@ -44,26 +44,24 @@ class _Batch:
 
     def takes(self, waiting: _Waiting) -> bool:
         """Put it with the others, if that is possible."""
-        append, key = waiting.packed.append, waiting.packed.key[0]
-        streams = {change.stream_id for change in append.changes}
-        entries = [entry for change in append.changes for entry in change.entries]
-        held = {held for entry in entries for held in entry.stored.held}
+        packed = waiting.packed
+        append, key = packed.append, packed.key[0]
         if (
             self._room <= 0
             or (append.only_at is not None and self.waiting)
             or key in self._keys
-            or not self._streams.isdisjoint(streams)
-            or not self._held.isdisjoint(held)
+            or not self._streams.isdisjoint(packed.streams)
+            or not self._held.isdisjoint(packed.held)
             or any(self._has_news_for(guard) for guard in append.guards)
         ):
             return False
         self.waiting.append(waiting)
         self._keys.add(key)
-        self._streams |= streams
-        self._held |= held
-        for entry in entries:
-            self._news.setdefault(entry.stored.type, set()).update(entry.stored.tags)
-        self._room = 0 if append.only_at is not None else self._room - len(entries)
+        self._streams.update(packed.streams)
+        self._held.update(packed.held)
+        for type_, tags in packed.news:
+            self._news.setdefault(type_, set()).update(tags)
+        self._room = 0 if append.only_at is not None else self._room - len(packed.news)
         return True
 
     def _has_news_for(self, guard: Guard) -> bool:
@@ -186,11 +184,10 @@ class Writer:
             outcome = reply.refused.get(number)
             if outcome is None:
                 first = position + 1
-                for change in waiting.packed.append.changes:
-                    for entry in change.entries:
-                        position += 1
-                        types.add(entry.stored.type)
-                        self.memory.add(position, entry.stored.type, entry.stored.tags)
+                for type_, tags in waiting.packed.news:
+                    position += 1
+                    types.add(type_)
+                    self.memory.add(position, type_, tags)
                 outcome = Appended(first, position, reply.recorded_at)
             _answer(waiting, outcome)
         self.batches += 1
@@ -243,7 +240,7 @@ class Writer:
         if written is None:
             return False
         _answer(waiting, written)
-        self.wrote(written.last, {entry.stored.type for c in waiting.packed.append.changes for entry in c.entries})
+        self.wrote(written.last, {type_ for type_, _ in waiting.packed.news})
         return True
 
     async def _written(self, append: Append) -> Appended | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +54,27 @@ class Office(Value):
     acting: bool = False
 
 
+class Held(Value):
+    """What somebody holds from each of some instants on, up to the next; nothing before the first."""
+
+    since: tuple[datetime, ...]
+    posts: tuple[Post, ...]
+
+    @classmethod
+    def of(cls, employee_id: EmployeeId, offices: Collection[Office]) -> Held:
+        """All along, by what begins and ends when."""
+        instants = {office.term.since for office in offices} | {o.term.until for o in offices if o.term.until}
+        since = tuple(sorted(instants))
+        return cls(since=since, posts=tuple(_post(employee_id, offices, at) for at in since))
+
+
+def _post(employee_id: EmployeeId, offices: Collection[Office], at: datetime) -> Post:
+    held = [office for office in offices if office.term.holds(at)]
+    roles = frozenset(office.role for office in held if office.role is not None)
+    areas = frozenset(office.area for office in held if office.area is not None)
+    return Post(employee_id=employee_id, roles=roles | {Role.EMPLOYEE} if held else roles, areas=areas)
+
+
 class Lent(Value):
     """Powers that somebody lends to somebody else for a term."""
 
@@ -77,6 +99,7 @@ class Reference(Value):
 
     position: int = 0
     offices: Mapping[EmployeeId, tuple[Office, ...]] = {}
+    held: Mapping[EmployeeId, Held] = {}
     lent: Mapping[Code, Lent] = {}
     versions: Mapping[Code, tuple[Version, ...]] = {}
 
@@ -122,15 +145,9 @@ class Reference(Value):
 
     def post(self, employee_id: EmployeeId, at: datetime) -> Post:
         """What somebody holds in their own right; empty for whoever holds nothing."""
-        roles, areas = set[Role](), set[Code]()
-        for office in self.offices.get(employee_id, ()):
-            if office.term.holds(at):
-                roles.add(Role.EMPLOYEE)
-                if office.role is not None:
-                    roles.add(office.role)
-                if office.area is not None:
-                    areas.add(office.area)
-        return Post(employee_id=employee_id, roles=frozenset(roles), areas=frozenset(areas))
+        held = self.held.get(employee_id)
+        place = 0 if held is None else bisect_right(held.since, at)
+        return held.posts[place - 1] if held is not None and place else Post(employee_id=employee_id)
 
     def actors(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Iterator[Actor]:
         """Who asks, with the roles held at all of these times: first in their own right, then with each power lent to
@@ -173,11 +190,15 @@ class Reference(Value):
                 yield lent
 
     def _with_office(self, who: EmployeeId, office: Office) -> Reference:
-        return replace(self, offices={**self.offices, who: (*self.offices.get(who, ()), office)})
+        return self._with_offices(who, (*self.offices.get(who, ()), office))
 
     def _ended(self, who: EmployeeId, at: datetime, which: Callable[[Office], bool]) -> Reference:
-        held = tuple(replace(o, term=o.term.ended(at)) if which(o) else o for o in self.offices.get(who, ()))
-        return replace(self, offices={**self.offices, who: held})
+        return self._with_offices(
+            who, tuple(replace(o, term=o.term.ended(at)) if which(o) else o for o in self.offices.get(who, ()))
+        )
+
+    def _with_offices(self, who: EmployeeId, offices: tuple[Office, ...]) -> Reference:
+        return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held.of(who, offices)})
 
 
 REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS
