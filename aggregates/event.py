@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import (
     Any,
     ClassVar,
@@ -94,11 +94,23 @@ class Envelope(Value, omit_defaults=True):
 
 E = TypeVar("E", bound=Event, covariant=True)
 
+
+class Attribution(Value, forbid_unknown_fields=False):
+    """Of the envelope what folds ask for event by event: for whom it was done, and where it was imported from."""
+
+    on_behalf_of: str | None = None
+    origin: Origin | None = None
+
+
 _open = msgspec.json.Decoder(Envelope).decode
+_attribution = lru_cache(64)(msgspec.json.Decoder(Attribution).decode)  # each view asks the same of the same record
 
 
 class Recorded(Value, Generic[E], kw_only=False):
-    """An event and its place in history. Its envelope is opened only where somebody asks."""
+    """An event and its place in history. What hardly anybody asks for is made when somebody does.
+
+    `ids`: the 16 bytes of the event's own id, then those of the command's.
+    """
 
     position: int
     stream_id: str
@@ -106,10 +118,19 @@ class Recorded(Value, Generic[E], kw_only=False):
     recorded_at: datetime
     effective_at: datetime
     actor_id: str
-    event_id: UUID
-    command_id: UUID
+    ids: bytes
     meta: bytes
     event: E
+
+    @property
+    def event_id(self) -> UUID:
+        """The event's own id."""
+        return UUID(bytes=self.ids[:16])
+
+    @property
+    def command_id(self) -> UUID:
+        """The id of the command that it came from."""
+        return UUID(bytes=self.ids[16:])
 
     @property
     def envelope(self) -> Envelope:
@@ -119,7 +140,12 @@ class Recorded(Value, Generic[E], kw_only=False):
     @property
     def person(self) -> str:
         """Who did it: the actor, or the person of the source where a record was imported."""
-        return self.envelope.on_behalf_of or self.actor_id
+        return _attribution(self.meta).on_behalf_of or self.actor_id
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it was imported from; None for what was recorded here."""
+        return _attribution(self.meta).origin
 
 
 class Aggregate(Protocol):

@@ -51,6 +51,11 @@ class Line(NamedTuple):
     data: bytes
     meta: bytes
 
+    @property
+    def ids(self) -> bytes:
+        """Both ids as a record carries them."""
+        return self.event_id.bytes + self.command_id.bytes
+
 
 COLUMNS = ", ".join(Line._fields)
 
@@ -92,12 +97,10 @@ class Codec:
 
     def recorded(self, line: Line) -> Recorded[Any]:
         """A row of the log as an event in its place in history."""
-        position, stream_id, version, name, schema, event_id, recorded_at, effective_at, actor_id, command_id = line[
-            :10
-        ]
-        event = self.decoder(name, schema)(line.data)
+        event = self.decoder(line.type, line.schema)(line.data)
         return Recorded(
-            position, stream_id, version, recorded_at, effective_at, actor_id, event_id, command_id, line.meta, event
+            line.position, line.stream_id, line.version, line.recorded_at, line.effective_at, line.actor_id,
+            line.ids, line.meta, event,
         )  # fmt: skip
 
     def _make_decoder(self, name: str, schema: int) -> Decode:

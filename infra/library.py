@@ -142,8 +142,7 @@ class LogMapper(Mapper[str]):
             line.recorded_at,
             line.effective_at,
             line.actor_id,
-            line.event_id,
-            line.command_id,
+            line.ids,
             line.meta,
             event,
         )

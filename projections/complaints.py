@@ -302,13 +302,12 @@ def _with(row: ComplaintRow, record: Recorded[Any], **news: Any) -> ComplaintRow
 
 def _begins_a_line(record: Recorded[Any]) -> bool:
     """Of the events that one line of a source became, the first stands for the line."""
-    origin = record.envelope.origin
-    return origin is None or origin.part == 0
+    return record.origin is None or record.origin.part == 0
 
 
 def _forward(row: ComplaintRow, status: Stage) -> Stage:
     """Never back: a complaint assessed again in the middle of its resolution stays there."""
-    return max(row.status, status, key=ORDER.__getitem__)
+    return status if ORDER[status] > ORDER[row.status] else row.status
 
 
 def _unless_ended(row: ComplaintRow, status: Stage) -> Stage:

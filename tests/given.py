@@ -72,8 +72,7 @@ def recorded(
         at if recorded_at is None else recorded_at,
         at,
         actor_id,
-        UUID(int=position),
-        UUID(int=position),
+        UUID(int=position).bytes * 2,
         msgspec.json.encode(envelope or Envelope()),
         event,
     )

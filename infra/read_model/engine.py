@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from hashlib import sha256
 from typing import Any, TypeAlias
-from uuid import UUID
-
-from msgspec import convert
 
 from aggregates.event import Event, Recorded
 from aggregates.ids import kind_of
@@ -66,18 +63,15 @@ class Engine:
     def read(self, lines: Iterable[Line]) -> Iterator[Taken]:
         """Decode what somebody takes, and leave out the rest. Poisoned where that fails."""
         plans = self._plans
-        for position, stream_id, version, name, schema, event_id, recorded_at, effective_at, actor_id, command_id, \
-                data, meta in lines:  # fmt: skip
+        for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, ids, data, meta in lines:
             try:
                 decode, takers = plans[name, schema, kind_of(stream_id)]
                 if decode is None:
                     continue
-                record = Recorded(
-                    position, stream_id, version, recorded_at, effective_at, actor_id, convert(event_id, UUID),
-                    convert(command_id, UUID), meta, decode(data),
-                )  # fmt: skip
+                event = decode(data)
             except Exception as problem:
                 raise Poisoned(position, stream_id, name, "the codec", problem) from problem
+            record = Recorded(position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event)
             yield record, takers
 
     def touched(self, taken: Iterable[Taken]) -> dict[Touched, None]:

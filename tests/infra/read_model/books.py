@@ -97,7 +97,7 @@ class Book:
             UUID(int=position),
         )
         told = each.recorded_at, each.effective_at, each.actor_id
-        self.records.append(Recorded(position, each.stream_id, version, *told, number, number, meta, each.event))
+        self.records.append(Recorded(position, each.stream_id, version, *told, number.bytes * 2, meta, each.event))
         where = position, each.stream_id, version, stored.type, stored.schema, number
         return *where, *told, number, stored.data, list(stored.tags), meta
 
