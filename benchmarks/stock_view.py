@@ -16,7 +16,8 @@ from psycopg.rows import DictRow
 from aggregates.event import Recorded
 from aggregates.ids import kind_of
 from benchmarks.stock import environment
-from infra.library import LogApplication, Logged
+from infra.library.application import LogApplication
+from infra.library.mapping import Logged
 from infra.read_model.tables import Table
 from projections.reference import REFERENCE_EVENTS, Reference
 from projections.row import KeyValue, View
@@ -24,7 +25,7 @@ from services.composition import VIEWS
 
 PATIENCE = 600.0
 SCHEMA = "stock"
-TRAIL = f"INSERT INTO {SCHEMA}.trail_tag SELECT unnest(tags), position FROM yewu.log WHERE position = %s"
+TRAIL = f"INSERT INTO {SCHEMA}.trail_tag SELECT unnest(tags[2:]), position FROM yewu.log WHERE position = %s"
 
 
 class StockRows(PostgresTrackingRecorder):

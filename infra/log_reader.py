@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg_pool import AsyncConnectionPool
 
 from infra.codec import COLUMNS, Line
+from infra.read_model.schema import MENTIONS
 
 
 class Answered(NamedTuple):
@@ -50,9 +51,9 @@ class LogReader:
         """The next events behind a position that mention a stream, by the tag index of a read model."""
         columns = ", ".join(f"l.{name}" for name in COLUMNS.split(", "))
         return await self._published(
-            f"SELECT {columns}, l.tags FROM {schema}.trail_tag t JOIN yewu.log l USING (position)"
-            " WHERE t.tag = %s AND t.position > %s ORDER BY t.position LIMIT %s",
-            (tag, after, limit),
+            f"SELECT {columns}, l.tags FROM {MENTIONS.format(schema=schema)} m JOIN yewu.log l USING (position)"
+            " WHERE m.position > %(after)s ORDER BY m.position LIMIT %(limit)s",
+            {"tag": tag, "after": after, "limit": limit},
         )
 
     async def between(self, first: int, last: int) -> list[Line]:
@@ -83,7 +84,7 @@ class LogReader:
             row = await cursor.fetchone()
         return None if row is None else Answered(*row)
 
-    async def _published(self, query: str, parameters: tuple[object, ...]) -> list[Published]:
+    async def _published(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Published]:
         async with self.pool.connection() as db:
             cursor = await db.execute(query.encode(), parameters, binary=True)
             return [Published(Line(*row[:-1]), row[-1]) for row in await cursor.fetchall()]

@@ -23,6 +23,13 @@ class Behind(Exception):
         self.wanted, self.position = wanted, position
 
 
+class Place(NamedTuple):
+    """How far a schema is, and for how many seconds nothing has been heard of its projector."""
+
+    position: int
+    silence: float
+
+
 class Reading(NamedTuple):
     """A database in which to ask, and the position that its answers are of."""
 
@@ -35,25 +42,27 @@ class ReadModelReader:
 
     def __init__(self, pool: AsyncConnectionPool[Any], schema: str, *, patience: float = 2.0) -> None:
         self.pool, self.schema, self.patience = pool, schema, patience
-        self._position = sql.SQL("SELECT position FROM {}.place").format(sql.Identifier(schema))
+        self._place = sql.SQL(
+            "SELECT position, extract(epoch FROM clock_timestamp() - beat_at)::float8 FROM {}.place"
+        ).format(sql.Identifier(schema))
 
-    async def position(self) -> int | None:
-        """How far the live schema is; None while nobody has built it."""
+    async def place(self) -> Place | None:
+        """Where the live schema stands; None while nobody has built it."""
         async with self.pool.connection() as db:
             try:
-                cursor = await db.execute(self._position)
+                cursor = await db.execute(self._place)
                 row = await cursor.fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 await db.rollback()
                 return None
-        return None if row is None else int(row[0])
+        return None if row is None else Place(*row)
 
     async def reached(self, wanted: int) -> None:
         """Wait until the live schema has come so far; Behind if it does not in time."""
         deadline = time.monotonic() + self.patience
-        while (position := await self.position()) is None or position < wanted:
+        while (place := await self.place()) is None or place.position < wanted:
             if time.monotonic() > deadline:
-                raise Behind(wanted, position)
+                raise Behind(wanted, place and place.position)
             await sleep(0.005)
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import tzinfo
 from typing import Any
 
 import psycopg
@@ -74,11 +75,11 @@ def project(conninfo: str) -> None:
     Projector(conninfo, read_model(Codec(Event.known.values()))).run(stop)
 
 
-def build(conninfo: str) -> None:
-    """Build the schemas of past days that people ask for."""
+def build(conninfo: str, zone: tzinfo) -> None:
+    """Build the schemas of past days that people ask for; days end in this zone."""
     _prepare()
     stop = _stop_on_signal()
-    AsOfBuilder(conninfo, read_model(Codec(Event.known.values()))).run(stop)
+    AsOfBuilder(conninfo, read_model(Codec(Event.known.values())), zone=zone).run(stop)
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, get_type_hints
 
 import psycopg
@@ -21,6 +21,7 @@ from infra.read_model.follower import Follower
 from infra.read_model.lines import LINE, Line
 from infra.read_model.rebuild import build
 from infra.read_model.references import References
+from infra.read_model.schema import MENTIONS
 from infra.read_model.selection import Selection
 from infra.reading import Behind
 from projections.row import KeyValue, R, View, key_fields
@@ -178,22 +179,22 @@ async def _lines_about(
     them."""
     parts = (key,) if isinstance(key, str) else key
     if is_own(view):
-        source, named = "yewu.log l WHERE l.stream_id = %s", [p for p in parts if kind_of(p) == view.key.kind]
+        source, named = "yewu.log l WHERE l.stream_id = %(tag)s", [p for p in parts if kind_of(p) == view.key.kind]
         if not named:
             return []
     else:
         hints = get_type_hints(view.row)
         ids = [next(id_types_in(hints[field]), None) is not None for field in key_fields(view.row)]
         named = [part for part, is_id in zip(parts, ids, strict=True) if is_id]
-        source = f"{model.schema}.trail_tag t JOIN yewu.log l USING (position) WHERE t.tag = %s"
-    parameters: list[Any] = [*named[:1], engine.types]
+        source = f"{MENTIONS.format(schema=model.schema)} m JOIN yewu.log l USING (position) WHERE true"
     if not named:
         source = "yewu.log l WHERE true"
     async with db.cursor(binary=True) as cursor:
         try:
             await cursor.execute(
-                f"SELECT {LINE} FROM {source} AND l.type = ANY(%s){selection.condition} ORDER BY l.position".encode(),
-                parameters,
+                f"SELECT {LINE} FROM {source} AND l.type = ANY(%(types)s){selection.condition}"
+                " ORDER BY l.position".encode(),
+                {"tag": next(iter(named), None), "types": engine.types},
             )
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             raise Behind(0, None) from None
@@ -206,7 +207,7 @@ class AsOfBuilder:
     `keep` of them stay, besides those of month ends. Several builders share the work; each schema has one at a time.
     """
 
-    def __init__(self, conninfo: str, model: ReadModel, *, keep: int = 20, zone: tzinfo = UTC) -> None:
+    def __init__(self, conninfo: str, model: ReadModel, *, zone: tzinfo, keep: int = 20) -> None:
         self.conninfo, self.model, self.keep, self.zone = conninfo, model, keep, zone
 
     def run(self, stop: threading.Event) -> None:

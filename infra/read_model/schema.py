@@ -32,8 +32,18 @@ so that whoever was overtaken writes nothing."""
 
 TRAIL_OF = """
     INSERT INTO {schema}.trail_tag (tag, position)
-    SELECT unnest(l.tags), l.position FROM yewu.log l
-     WHERE l.position > {after} AND l.position <= {until}{condition};"""
+    SELECT unnest(l.tags[2:]), l.position FROM yewu.log l
+     WHERE l.position > {after} AND l.position <= {until} AND cardinality(l.tags) > 1{condition};"""
+"""Which events mention what. The first tag is the event's own stream, by which the log itself has an index."""
+
+MENTIONS = """(
+    SELECT l.position FROM yewu.log l, {schema}.place p WHERE l.stream_id = %(tag)s AND l.position <= p.position
+    UNION ALL SELECT t.position FROM {schema}.trail_tag t WHERE t.tag = %(tag)s)"""
+"""Positions of all events that mention `tag`, as far as the schema is."""
+
+
+MOST_SILENT = 5.0
+"""After so many seconds without a sign of life there is no projector."""
 
 
 class Lag(NamedTuple):

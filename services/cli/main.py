@@ -101,7 +101,7 @@ def build() -> None:
     """构建 / The builder alone: makes the past days that people ask for."""
     from services.processes import build as run
 
-    run(_conninfo())
+    run(_conninfo(), _settings().zone)
 
 
 @app.command(hidden=True)

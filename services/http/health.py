@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout
 from starlette.routing import Route
 
+from infra.read_model.schema import MOST_SILENT
+from infra.reading import Place
 from infra.settings import Settings
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
@@ -43,25 +45,23 @@ class Health:
     async def ready(self, _request: Request) -> Reply:
         """It can take commands: the database answers, its settings are safe, the read model of this code is near."""
         problems: list[str] = []
-        position: int | None = None
+        place: Place | None = None
         head: int | None = None
+        schema = self._runtime.model.schema
         try:
             head = await self._runtime.reader.head()
-            position = await self._runtime.rows.position()
+            place = await self._runtime.rows.place()
             problems += [f"PostgreSQL runs with {name} off" for name in await self._unsafe()]
+            if place is None:
+                problems.append(await self._why_missing())
+            elif place.silence > MOST_SILENT:
+                problems.append(f"nobody keeps the read model {schema} level: start a projector of this version")
+            elif head - place.position > MOST_BEHIND:
+                problems.append(f"the read model is rebuilding: {100 * place.position // head} %")
         except (psycopg.Error, PoolTimeout):
             problems.append("the database does not answer")
-        if head is not None and position is None:
-            problems.append(await self._why_missing())
-        if head is not None and position is not None and head - position > MOST_BEHIND:
-            problems.append(f"the read model is rebuilding: {100 * position // head} %")
-        body = {
-            "ready": not problems,
-            "problems": problems,
-            "head": head,
-            "position": position,
-            "schema": self._runtime.model.schema,
-        }
+        position = None if place is None else place.position
+        body = {"ready": not problems, "problems": problems, "head": head, "position": position, "schema": schema}
         return Reply(503 if problems else 200, msgspec.json.encode(body))
 
     async def metrics(self, _request: Request) -> Reply:

@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from aggregates.refused import Refused
 from infra.append import KeyReused, Taken, Unavailable
 from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
+from infra.read_model.as_of import BuildFailed
 from infra.reading import Behind
 from services.language import Language, say
 
@@ -99,14 +100,18 @@ def problem_of(error: Exception) -> Problem:
             return Problem(408, "too-slow", "Send the whole request at once.")
         case Behind():
             return _later("What you ask for is not visible yet: ask again in a second.")
+        case BuildFailed():
+            return _later(
+                "That day cannot be computed just now: ask again in a minute, and tell us if it stays.", seconds=60
+            )
         case Unavailable() | psycopg.OperationalError() | PoolTimeout():
             return _later("The database does not answer: ask again in a second.")
         case _:
             return Problem(500, "broken", "It is our fault and has been noted: try again, and tell us if it stays.")
 
 
-def _later(sentence: LiteralString) -> Problem:
-    return Problem(503, "unavailable", sentence, headers={"Retry-After": "1"})
+def _later(sentence: LiteralString, *, seconds: int = 1) -> Problem:
+    return Problem(503, "unavailable", sentence, headers={"Retry-After": str(seconds)})
 
 
 def schema() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from aggregates.actor import ActorKind
 from aggregates.event import Envelope, Origin
 from aggregates.refused import Refused
 from aggregates.value import Value
-from infra.library import Unrecorded
+from infra.library.mapping import Unrecorded
 from services.importing.identities import case_id, command_id, known_id
 from services.importing.maps import PERSON, Known, Map
 from services.importing.pace import Pace

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 from aggregates.refused import Refused
-from infra.read_model.schema import Lag
+from infra.read_model.schema import MOST_SILENT, Lag
 
 MOST_BEHIND = 20_000
 PATIENCE = 30.0
-BEAT = 5.0
 NAP = 0.05
 
 
@@ -33,7 +32,7 @@ class Pace:
     def start(self) -> None:
         """Refused unless somebody builds the read model right now."""
         age = self._lag().beat_age
-        if age is None or age > BEAT:
+        if age is None or age > MOST_SILENT:
             raise Refused("Start the projector first: nobody would see what is imported.")
 
     def keep_up(self) -> None:

@@ -11,7 +11,7 @@ from aggregates.event import Event
 from aggregates.ids import KIND_OF_STREAM
 from aggregates.refused import Refused
 from infra.codec import Codec
-from infra.library import LogApplication
+from infra.library.application import LogApplication
 from infra.read_model.schema import lag
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import find_map, read_map

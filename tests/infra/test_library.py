@@ -41,7 +41,9 @@ from aggregates.text import Code, Text
 from infra.append import Appended, FactsMoved, KeyReused, Unavailable, VersionConflict
 from infra.codec import Codec
 from infra.guard_memory import Guard
-from infra.library import BackgroundWriter, LogApplication, Logged, LogNotification, LogRecorder, Unrecorded
+from infra.library.application import LogApplication
+from infra.library.mapping import Logged, LogNotification, Unrecorded
+from infra.library.recorder import BackgroundWriter, LogRecorder
 from tests.infra.appending import append, entry, whole_log
 from tests.infra.examples import unlisted
 

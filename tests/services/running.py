@@ -110,7 +110,7 @@ def running(database: str, home: Path, **settings: object) -> Iterator[Yewu]:
     model = read_model(Codec(Event.known.values()))
     threads = [
         threading.Thread(target=Projector(database, model).run, args=(stop,), name="projector"),
-        threading.Thread(target=AsOfBuilder(database, model).run, args=(stop,), name="builder"),
+        threading.Thread(target=AsOfBuilder(database, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
     ]
     manager_id = found_now(database, Foundation(manager="Max"))
     server = uvicorn.Server(

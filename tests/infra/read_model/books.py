@@ -123,7 +123,7 @@ def trail(db: psycopg.Connection[Any], schema: str) -> list[tuple[str, int]]:
 def plain_trail(records: Iterable[Recorded[Any]], selection: Selection = EVERYTHING) -> list[tuple[str, int]]:
     """What the trail should hold."""
     kept = (record for record in records if _counts(record, selection))
-    return sorted((tag, r.position) for r in kept for tag in CODEC.stored(r.stream_id, r.event).tags)
+    return sorted((tag, r.position) for r in kept for tag in CODEC.stored(r.stream_id, r.event).tags[1:])
 
 
 def plain_fold(

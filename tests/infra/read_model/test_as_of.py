@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -64,7 +64,7 @@ def as_of(book: Book, selection: Selection, tables: tuple[str, ...] = BOARD, pat
 def builder(book: Book, **options: Any) -> Iterator[None]:
     """A builder at work beside the test."""
     stop = threading.Event()
-    thread = threading.Thread(target=AsOfBuilder(book.conninfo, MODEL, **options).run, args=(stop,))
+    thread = threading.Thread(target=AsOfBuilder(book.conninfo, MODEL, **{"zone": UTC} | options).run, args=(stop,))
     thread.start()
     try:
         yield
@@ -155,7 +155,7 @@ def test_a_schema_has_one_builder_at_a_time(book: Book) -> None:
     book.write(Desk(1).happen(10))
     as_of(book, Selection(as_of=MONDAY), patience=0)
     (name,) = requests(book)
-    worker = AsOfBuilder(book.conninfo, MODEL)
+    worker = AsOfBuilder(book.conninfo, MODEL, zone=UTC)
     with book.connect() as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"builder of {name}",))
         assert worker.step(book.db) is None
@@ -166,7 +166,7 @@ def test_a_schema_has_one_builder_at_a_time(book: Book) -> None:
 
 def test_builders_of_other_code_leave_it_alone(book: Book) -> None:
     as_of(book, Selection(as_of=MONDAY), patience=0)
-    assert AsOfBuilder(book.conninfo, the_model("another")).step(book.db) is None
+    assert AsOfBuilder(book.conninfo, the_model("another"), zone=UTC).step(book.db) is None
 
 
 def test_who_asks_for_what_cannot_be_built_is_told_why(book: Book) -> None:
@@ -183,7 +183,7 @@ def test_a_request_cannot_name_a_schema_that_is_not_its_own(book: Book) -> None:
     book.db.execute(
         "SELECT yewu.request_build('rm_repairs_0123456789abcdef', 'repairs', '{repair_row}', NULL, NULL, false)"
     )
-    AsOfBuilder(book.conninfo, MODEL).step(book.db)
+    AsOfBuilder(book.conninfo, MODEL, zone=UTC).step(book.db)
     assert requests(book) == {"rm_repairs_0123456789abcdef": "failed"}
 
 

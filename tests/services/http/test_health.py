@@ -16,8 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import conninfo_to_dict
 
 from aggregates.actor import Role
+from aggregates.event import Event
+from infra.codec import Codec
 from infra.dispatcher import Dispatcher, Order
+from infra.read_model.as_of import AsOfBuilder
+from infra.read_model.rebuild import build
 from infra.settings import Settings
+from services.composition import read_model
 from services.http.app import create_app
 from tests.services.running import Yewu, done, wait_until
 
@@ -63,6 +68,31 @@ def test_a_read_model_that_nobody_builds_is_named(database: str, tmp_path: Path)
     told = answer.json()
     assert (answer.status_code, told["ready"], told["position"]) == (503, False, None)
     assert told["problems"] == [f"nobody builds the read model {told['schema']}: start a projector of this version"]
+
+
+def test_a_read_model_that_nobody_keeps_level_any_more_is_named(database: str, tmp_path: Path) -> None:
+    model = read_model(Codec(Event.known.values()))
+    with psycopg.connect(database, autocommit=True) as reader, psycopg.connect(database, autocommit=True) as writer:
+        build(reader, writer, model)
+        assert asked_alone(database, tmp_path, "/ready").json()["problems"] == []
+        writer.execute(f"UPDATE {model.schema}.place SET beat_at = clock_timestamp() - interval '1 minute'".encode())
+    answer = asked_alone(database, tmp_path, "/ready")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == [
+        f"nobody keeps the read model {model.schema} level: start a projector of this version"
+    ]
+
+
+def test_a_day_that_cannot_be_computed_says_so(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: AsOfBuilder, db: Any, request: Any) -> None:
+        raise ValueError("a view is wrong")
+
+    monkeypatch.setattr(AsOfBuilder, "_make", broken)
+    with structlog.testing.capture_logs():
+        answer = yewu.manager.get("/complaints?as_of=2026-01-31", headers={"Accept-Language": "zh"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:yewu:problem:unavailable")
+    assert "该日数据暂时无法计算" in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "60"
 
 
 def test_a_setting_that_would_lose_what_is_committed_is_named(database: str, tmp_path: Path) -> None:

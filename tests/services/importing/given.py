@@ -16,7 +16,7 @@ from aggregates.event import Aggregate, Envelope
 from aggregates.people.employee import Employee
 from aggregates.refused import Refused
 from aggregates.service.complaint import Complaint
-from infra.library import Unrecorded
+from infra.library.mapping import Unrecorded
 from infra.read_model.schema import Lag
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import read_map

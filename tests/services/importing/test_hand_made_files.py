@@ -15,7 +15,7 @@ import pytest
 
 from aggregates.event import Event
 from infra.codec import Codec
-from infra.library import LogApplication
+from infra.library.application import LogApplication
 from services.importing.importer import bring_in
 from services.importing.map_file import read_map
 from tests.services.importing.given import KINDS, UP_TO_DATE, LogInMemory, envelope_of

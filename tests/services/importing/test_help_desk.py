@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aggregates.event import LegacyRecordImported
 from aggregates.service.complaint import ComplaintAssessed, ComplaintReceived
-from infra.library import Unrecorded
+from infra.library.mapping import Unrecorded
 from services.demo import write_help_desk
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import find_map, read_map

@@ -16,7 +16,8 @@ from eventsourcing.persistence import OperationalError
 from aggregates.event import Event
 from aggregates.refused import Refused
 from infra.codec import Codec, envelope_bytes
-from infra.library import LogApplication, Unrecorded
+from infra.library.application import LogApplication
+from infra.library.mapping import Unrecorded
 from infra.read_model.schema import Lag
 from services.demo import write_help_desk
 from services.importing.importer import bring_in
@@ -218,7 +219,7 @@ CHILD = """
 import sys
 from aggregates.event import Event
 from infra.codec import Codec, envelope_bytes
-from infra.library import LogApplication
+from infra.library.application import LogApplication
 from services.importing.importer import bring_in
 from services.importing.map_file import find_map, read_map
 from tests.services.importing.given import KINDS, UP_TO_DATE

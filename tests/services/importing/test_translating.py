@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aggregates.event import LegacyRecordImported
-from infra.library import Unrecorded
+from infra.library.mapping import Unrecorded
 from tests.services.importing.given import HEADER, MAP, imported, origin_of
 
 NINE, TEN, ELEVEN = (f"2025-03-03T{hour:02}:00:00Z" for hour in (9, 10, 11))

@@ -1,4 +1,4 @@
-"""The log through the interfaces of `eventsourcing`: for importers, policies, and whoever knows that library."""
+"""The log as a recorder of the library: it writes, reads and follows."""
 
 from __future__ import annotations
 
@@ -7,45 +7,30 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import psycopg
-from eventsourcing.application import Application, Repository
-from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import (
-    AggregateRecorder,
     ApplicationRecorder,
     DatabaseError,
     DataError,
-    InfrastructureFactory,
-    InfrastructureFactoryError,
     IntegrityError,
     InterfaceError,
-    Mapper,
-    MapperDeserialisationError,
-    Notification,
     NotSupportedError,
     OperationalError,
-    ProcessRecorder,
-    ProgrammingError,
     StoredEvent,
     Subscription,
     Tracking,
-    TrackingRecorder,
 )
-from eventsourcing.utils import Environment, EnvType, retry
+from eventsourcing.utils import retry
 from psycopg_pool import ConnectionPool, PoolClosed
 
-from aggregates.event import E, Envelope, Event, Recorded
-from aggregates.value import Value
-from infra.append import Append, Appended, AppendRefused, Change, Entry, Unavailable
-from infra.codec import COLUMNS, Codec, Line, Stored, UnknownEvent, envelope_bytes
+from infra.append import Append, Appended, AppendRefused, Unavailable
+from infra.codec import COLUMNS, Line
 from infra.event_store import Writer
 from infra.guard_memory import Guard
+from infra.library.mapping import LogNotification, changes_of
 
 NOBODY = "nobody"
 """The actor of an event that was stored without saying whose act it is."""
@@ -54,98 +39,6 @@ NO_END = 2**63 - 1
 PAGE = 500
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
 """Seconds between two looks at the log; events of this process are seen at once."""
-
-
-class Unrecorded(Value):
-    """An event to be put on record: on which stream and as its how-manyth, by whom, and since when it is true."""
-
-    stream_id: str
-    version: int
-    event: Event
-    actor_id: str
-    command_id: UUID
-    effective_at: datetime | None = None
-    envelope: Envelope = Envelope()
-
-    @property
-    def originator_id(self) -> str:
-        """The library's name for the stream."""
-        return self.stream_id
-
-    @property
-    def originator_version(self) -> int:
-        """The library's name for the version."""
-        return self.version
-
-
-class Logged(Recorded[E]):
-    """A record of the log that the library takes for a domain event of its own."""
-
-    @property
-    def originator_id(self) -> str:
-        """The library's name for the stream."""
-        return self.stream_id
-
-    @property
-    def originator_version(self) -> int:
-        """The library's name for the version."""
-        return self.version
-
-
-@dataclass(frozen=True)
-class StoredEntry(StoredEvent):
-    """A stored event on its way into the log, with all that the log keeps beside it."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class LogNotification(Notification):
-    """A stored event out of the log, with the row it was read from."""
-
-    line: Line
-
-
-class LogMapper(Mapper[str]):
-    """Between our events and stored ones, by our codec: canonical JSON, older schemas brought up to date."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-
-    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEntry:
-        """What the log will hold of an `Unrecorded`; nothing else can be written."""
-        if not isinstance(domain_event, Unrecorded):
-            raise TypeError(f"an Unrecorded is written, not a {type(domain_event).__name__}")
-        stored = self._codec.stored(domain_event.stream_id, domain_event.event)
-        entry = Entry(
-            stored,
-            envelope_bytes(domain_event.envelope),
-            domain_event.effective_at,
-            domain_event.actor_id,
-            domain_event.command_id,
-        )
-        return StoredEntry(domain_event.stream_id, domain_event.version, stored.type, stored.data, entry)
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Logged[Any]:
-        """The record; MapperDeserialisationError if this version of the code cannot read it."""
-        if not isinstance(stored_event, LogNotification):
-            raise TypeError(f"only what was read from the log can be mapped, not a {type(stored_event).__name__}")
-        line = stored_event.line
-        try:
-            event = self._codec.decoder(line.type, line.schema)(line.data)
-        except (UnknownEvent, msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
-            raise MapperDeserialisationError(f"{line.type} at position {line.position}: {error}") from error
-        return Logged(
-            line.position,
-            line.stream_id,
-            line.version,
-            line.recorded_at,
-            line.effective_at,
-            line.actor_id,
-            line.ids,
-            line.meta,
-            event,
-        )
 
 
 class BackgroundWriter:
@@ -248,7 +141,7 @@ class LogRecorder(ApplicationRecorder):
             raise NotSupportedError("The log does not track other logs: keep the position with what is made of it.")
         if not stored_events:
             return []
-        changes = _changes(stored_events)
+        changes = changes_of(stored_events)
         command_id = changes[0].entries[0].command_id or uuid4()
         with _library_errors():
             position = self._running_writer().append(Append(NOBODY, command_id, changes, guards, body_hash)).first
@@ -380,116 +273,6 @@ class LogSubscription(Subscription[LogRecorder]):
         self._after = head if len(page) < PAGE else page[-1].id
         self._page = iter(page)
         return True
-
-
-class LogFactory(InfrastructureFactory[TrackingRecorder]):
-    """Opens the log that `DATABASE_URL` names."""
-
-    def __init__(self, env: Environment | EnvType | None) -> None:
-        super().__init__(env)
-        self._recorders: list[LogRecorder] = []
-
-    def application_recorder(self) -> LogRecorder:
-        """A recorder that is closed with this factory."""
-        conninfo = self.env.get("DATABASE_URL", "")
-        if not conninfo:
-            raise InfrastructureFactoryError("Say in DATABASE_URL where the log is.")
-        recorder = LogRecorder(conninfo)
-        self._recorders.append(recorder)
-        return recorder
-
-    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        """There are no snapshots: an aggregate is recalled faster than a snapshot is read."""
-        raise NotSupportedError(f"The log is kept by an application recorder; there are no {purpose} beside it.")
-
-    def tracking_recorder(
-        self,
-        tracking_recorder_class: type[TrackingRecorder] | None = None,  # noqa: ARG002  # the library's signature
-    ) -> TrackingRecorder:
-        """Positions are kept where the view is: take the factory of its database."""
-        raise NotSupportedError("The log does not track other logs: name another PERSISTENCE_MODULE for the view.")
-
-    def process_recorder(self) -> ProcessRecorder:
-        """What a policy does is a command of its own, with an id that comes from its cause."""
-        raise NotSupportedError(
-            "The log does not track other logs: let command ids come from the event that causes them."
-        )
-
-    def is_snapshotting_enabled(self) -> bool:
-        """Never."""
-        return False
-
-    def close(self) -> None:
-        """Close every recorder; a second time changes nothing."""
-        for recorder in self._recorders:
-            recorder.close()
-
-
-class LogApplication(Application[str]):
-    """The log as an application of the library: no snapshots, no cache; its mapper and recorder are ours.
-
-    Made from an environment, as the library's runners do, it reads `DATABASE_URL` and knows every event that this
-    process has imported.
-    """
-
-    name = "yewu"
-    env: ClassVar[dict[str, str]] = {"ORIGINATOR_ID_TYPE": "text"}
-    log_section_size = PAGE
-    recorder: LogRecorder
-
-    def __init__(self, env: EnvType | None = None, *, codec: Codec | None = None) -> None:
-        self.codec = Codec(Event.known.values()) if codec is None else codec
-        super().__init__(env)
-
-    @classmethod
-    def open(cls, conninfo: str, codec: Codec | None = None) -> Self:
-        """The log of this database; close it, or use it in a `with`."""
-        return cls({"DATABASE_URL": conninfo}, codec=codec)
-
-    def construct_factory(self, env: Environment) -> LogFactory:
-        return LogFactory(env)
-
-    def construct_mapper(self) -> LogMapper:
-        return LogMapper(self.codec)
-
-    def construct_repository(self) -> Repository[str]:
-        return Repository(event_store=self.events)
-
-    def record(
-        self, changes: Iterable[Unrecorded], *, guards: Sequence[Guard] = (), body_hash: str | None = None
-    ) -> int:
-        """Put events of any number of streams on record together; the last position (0 if there were none).
-
-        IntegrityError: not one of them is on record; its cause says why.
-        """
-        stored = [self.mapper.to_stored_event(change) for change in changes]
-        return max(self.recorder.insert_events(stored, guards=guards, body_hash=body_hash), default=0)
-
-    def versions(self, stream_ids: Iterable[str]) -> dict[str, int]:
-        """At which version each of these streams is; 0 for one that nothing has been recorded on."""
-        return self.recorder.versions(stream_ids)
-
-
-def _changes(events: Iterable[StoredEvent]) -> list[Change]:
-    """What happens to each stream, in the order in which the streams are first named."""
-    first: dict[str, int] = {}
-    entries: dict[str, list[Entry]] = {}
-    for event in events:
-        stream_id, version = str(event.originator_id), event.originator_version
-        change = entries.setdefault(stream_id, [])
-        if version != first.setdefault(stream_id, version) + len(change):
-            raise IntegrityError(f"version {version} of {stream_id} does not follow the one before it")
-        change.append(_entry(event))
-    return [Change(stream_id, first[stream_id] - 1, change) for stream_id, change in entries.items()]
-
-
-def _entry(event: StoredEvent) -> Entry:
-    """A plain stored event gets an envelope that says nothing."""
-    if isinstance(event, StoredEntry):
-        return event.entry
-    if isinstance(event, LogNotification):
-        raise ProgrammingError("What was read from a log cannot be written to one: its tags are not known.")
-    return Entry(Stored(event.topic, 1, event.state, (str(event.originator_id),), ()), b"{}")
 
 
 @contextmanager

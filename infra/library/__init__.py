@@ -1,0 +1,1 @@
+"""The log through the interfaces of `eventsourcing`: for importers, policies, and whoever knows that library."""
