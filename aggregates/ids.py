@@ -8,6 +8,7 @@ from typing import Any, NewType, get_args
 AnyId = NewType("AnyId", str)
 """Of any kind: what a record of the kernel's is about."""
 
+CalendarId = NewType("CalendarId", str)
 ComplaintId = NewType("ComplaintId", str)
 CustomerId = NewType("CustomerId", str)
 DepartmentId = NewType("DepartmentId", str)
@@ -17,6 +18,7 @@ RefusalsId = NewType("RefusalsId", str)
 
 KIND_OF_STREAM: Mapping[Any, str] = {
     AnyId: "",
+    CalendarId: "calendar",
     ComplaintId: "complaint",
     CustomerId: "customer",
     DepartmentId: "department",
@@ -26,6 +28,7 @@ KIND_OF_STREAM: Mapping[Any, str] = {
 }
 
 NATURAL: Mapping[Any, str] = {
+    CalendarId: "calendar-{year}",
     DepartmentId: "department",
     ParameterId: "parameter-{number}",
     RefusalsId: "refusals-{person}-{day}",

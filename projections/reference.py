@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -13,6 +15,7 @@ from aggregates.actor import Actor, Delegation, Role
 from aggregates.event import Event, Recorded
 from aggregates.facts import Post, Quantity, Setting
 from aggregates.ids import EmployeeId
+from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished, year_of
 from aggregates.organisation.department import (
     ActingEnded,
     ActingStarted,
@@ -20,6 +23,7 @@ from aggregates.organisation.department import (
     BusinessAreaWithdrawn,
     DelegationGranted,
     DelegationRevoked,
+    DepartmentFounded,
     RoleAssigned,
     RoleEnded,
 )
@@ -27,6 +31,7 @@ from aggregates.organisation.parameter import PolicyParameterChanged, PolicyPara
 from aggregates.term import Term
 from aggregates.text import Code
 from aggregates.value import Value
+from aggregates.working_time import WorkingTime, WorkingYear
 
 APPOINTMENTS: frozenset[type[Event]] = frozenset(
     {
@@ -41,6 +46,9 @@ APPOINTMENTS: frozenset[type[Event]] = frozenset(
     }
 )
 """What changes the offices of the employees whose ids these events carry."""
+
+CALENDAR: frozenset[type[Event]] = frozenset({DepartmentFounded, BusinessCalendarPublished, BusinessCalendarCorrected})
+"""What working time is made of: the years, and the zone in which the company's clocks go."""
 
 PARAMETERS: frozenset[type[Event]] = frozenset({PolicyParameterDefined, PolicyParameterChanged})
 
@@ -95,13 +103,20 @@ class Version(Value):
 
 
 class Reference(Value):
-    """Offices, delegations and parameters as they stand after the event at `position`."""
+    """Offices, delegations, parameters and calendars as they stand after the event at `position`."""
 
     position: int = 0
     offices: Mapping[EmployeeId, tuple[Office, ...]] = {}
     held: Mapping[EmployeeId, Held] = {}
     lent: Mapping[Code, Lent] = {}
     versions: Mapping[Code, tuple[Version, ...]] = {}
+    zone: Code = Code("UTC")
+    years: Mapping[int, WorkingYear] = {}
+
+    @property
+    def working_time(self) -> WorkingTime:
+        """The company's, as far as its calendars are published."""
+        return _working_time(tuple(self.years.values()), self.zone)
 
     def after(self, record: Recorded[Any]) -> Reference:
         """The reference data once this has happened too; events of no concern change nothing but the position."""
@@ -140,6 +155,10 @@ class Reference(Value):
                 version = Version(values=set_.values, valid_from=set_.valid_from, position=position)
                 known = (*self.versions.get(set_.number, ()), version)
                 return replace(self, versions={**self.versions, set_.number: known})
+            case DepartmentFounded(zone=zone):
+                return replace(self, zone=zone)
+            case BusinessCalendarPublished() | BusinessCalendarCorrected() as given:
+                return replace(self, years={**self.years, given.year: year_of(given)})
             case _:
                 return self
 
@@ -201,4 +220,9 @@ class Reference(Value):
         return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held.of(who, offices)})
 
 
-REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS
+@lru_cache(8)
+def _working_time(years: tuple[WorkingYear, ...], zone: str) -> WorkingTime:
+    return WorkingTime(years, ZoneInfo(zone))
+
+
+REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR

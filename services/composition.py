@@ -7,7 +7,8 @@ from typing import Any
 
 from aggregates.actor import Role
 from aggregates.business.customer import Customer
-from aggregates.ids import ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId
+from aggregates.ids import CalendarId, ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId
+from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.people.employee import Employee
@@ -17,12 +18,13 @@ from infra.commands import Kind, all_commands
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import complaints, customers, employees, parameters, posts
+from projections import calendars, complaints, customers, employees, parameters, posts
 from projections.row import View
 
 AGGREGATES = (
     Kind(aggregate=Department, id=DepartmentId, path="department"),
     Kind(aggregate=Parameter, id=ParameterId, path="parameters"),
+    Kind(aggregate=Calendar, id=CalendarId, path="calendars"),
     Kind(aggregate=Employee, id=EmployeeId, path="employees"),
     Kind(aggregate=Customer, id=CustomerId, path="customers"),
     Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
@@ -35,6 +37,7 @@ VIEWS: tuple[View[Any], ...] = (
     employees.employees,
     posts.posts,
     parameters.parameters,
+    calendars.calendars,
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
@@ -50,6 +53,8 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     posts.held_on,
     parameters.latest,
     parameters.one,
+    calendars.years,
+    calendars.one,
 )
 
 COMMANDS = all_commands(AGGREGATES)
@@ -62,6 +67,7 @@ STREAM_READERS: Mapping[str, frozenset[Role]] = {
     "customer": OVERSIGHT | frozenset(DESK) | {Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD},
     "department": frozenset(Role) - {Role.CUSTOMER},
     "parameter": frozenset(Role) - {Role.CUSTOMER},
+    "calendar": frozenset(Role) - {Role.CUSTOMER},
     "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
 }
 """Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""

@@ -1,4 +1,4 @@
-"""The founding of the department: its first manager, its units and the defaults of its parameters, in one append."""
+"""The founding of the department: its first manager, units, parameters and calendars, in one append."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aggregates.value import Value
 from infra.append import Append, Change, Entry, VersionConflict
 from infra.codec import Codec, envelope_bytes
 from infra.event_store import Writer
+from services.founding_calendars import ANNOUNCED
 from services.founding_defaults import DEFAULT_PARAMETERS
 
 ROOT_UNIT = Code("department")
@@ -49,6 +50,7 @@ async def found(writer: Writer, codec: Codec, foundation: Foundation) -> Employe
         (manager_id, (EmployeeRegistered(name=Personal(foundation.manager)),)),
         (THE_DEPARTMENT, tuple(_department(foundation, manager_id, now))),
         *((f"parameter-{p.number}", (p.defined(now),)) for p in DEFAULT_PARAMETERS),
+        *((f"calendar-{a.year}", (a.published(),)) for a in ANNOUNCED),
     ]
     meta = envelope_bytes(Envelope(kind=ActorKind.FOUNDER, command="department.found", clause="2.1"))
     changes = [

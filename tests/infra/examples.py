@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
@@ -33,6 +33,7 @@ _ONE_OF_EACH: Mapping[Any, Any] = {
     Decimal: Decimal("12.50"),
     date: date(2026, 3, 2),
     datetime: datetime(2026, 3, 2, 9, tzinfo=UTC),
+    time: time(9, 30),
     timedelta: timedelta(days=1, hours=2),
     UUID: UUID(int=1),
 }
@@ -47,6 +48,7 @@ _ANY_OF_EACH: Mapping[Any, st.SearchStrategy[Any]] = {
     Decimal: st.decimals(allow_nan=False, allow_infinity=False),
     date: st.dates(),
     datetime: st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=_ZONES),  # noqa: DTZ001  # its bounds
+    time: st.times(),
     timedelta: st.timedeltas(timedelta(days=-1000), timedelta(days=1000)),
     UUID: st.uuids(),
     NoneType: st.none(),

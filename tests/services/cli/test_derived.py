@@ -121,7 +121,7 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     customer = terminal("complaints", "one", complaint, "--json").document["customer_id"]
     whose = {
         "complaints": complaint, "customers": customer, "employees": terminal.yewu.manager_id,
-        "parameters": "parameter-P-05",
+        "parameters": "parameter-P-05", "calendars": "calendar-2026",
     }  # fmt: skip
     for asked in QUESTIONS:
         group = asked.declaration.path.partition("/")[0]

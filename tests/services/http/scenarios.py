@@ -233,6 +233,20 @@ def _proposed(stage: Stage) -> str:
     return parameter_id
 
 
+SHIFTS = [{"begins": "09:00:00", "ends": "12:00:00"}, {"begins": "13:00:00", "ends": "18:00:00"}]
+
+
+def _calendar(stage: Stage) -> Call:
+    """A year that nobody has published yet."""
+    return Call("/calendars", {"year": 2029 + next(_numbers), "shifts": SHIFTS, "source": "notice"})
+
+
+def _wrong_calendar(stage: Stage) -> Call:
+    call = _calendar(stage)
+    published = done(stage.yewu.manager.post(call.path, json=call.body))
+    return Call(f"/calendars/{published['id']}/correct", {"shifts": SHIFTS[:1], "source": "notice"})
+
+
 def _with_contact(stage: Stage) -> Call:
     done(stage.clerk.post(f"/customers/{stage.customer_id}/add-contact", json={"name": "Carl"}))
     return Call(f"/customers/{stage.customer_id}/end-contact", {"contact": "C-1"})
@@ -267,6 +281,8 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     ),
     "parameter.approve": lambda s: Call(f"/parameters/{_proposed(s)}/approve", {}),
     "parameter.reject": lambda s: Call(f"/parameters/{_proposed(s)}/reject", {"grounds": "not now"}),
+    "calendar.publish": _calendar,
+    "calendar.correct": _wrong_calendar,
     "employee.register": lambda s: Call("/employees", {"name": "New"}),
     "employee.change_details": lambda s: Call(f"/employees/{s.yewu.employee()}/change-details", {"name": "Other"}),
     "employee.correct_details": lambda s: Call(f"/employees/{s.yewu.employee()}/correct-details", {"name": "Other"}),

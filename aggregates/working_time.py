@@ -1,0 +1,127 @@
+"""Working time: the hours of the company's working days, one after the other; holidays and nights do not count."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import accumulate
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+from aggregates.value import Value
+
+SATURDAY = 5
+
+
+OnTheWall: TypeAlias = Annotated[time, Meta(tz=False)]
+"""A time of day as the clock on the wall shows it; the company's zone says when that is."""
+
+
+class Shift(Value):
+    """A stretch of a working day: from nine to twelve."""
+
+    begins: OnTheWall
+    ends: OnTheWall
+
+    @property
+    def length(self) -> timedelta:
+        """How long it takes."""
+        return _since_midnight(self.ends) - _since_midnight(self.begins)
+
+
+class WorkingYear(Value):
+    """Which days of a year are worked, and when: Monday to Friday but for the days off, and the weekend days named."""
+
+    year: int
+    shifts: tuple[Shift, ...]
+    days_off: frozenset[date] = frozenset()
+    days_worked: frozenset[date] = frozenset()
+
+    @property
+    def day(self) -> timedelta:
+        """How much work a day holds."""
+        return sum((shift.length for shift in self.shifts), timedelta())
+
+    def works_on(self, day: date) -> bool:
+        """Is that day of this year worked?"""
+        return day in self.days_worked or (day.weekday() < SATURDAY and day not in self.days_off)
+
+    def days(self) -> Iterator[date]:
+        """The days that are worked, in order."""
+        day = date(self.year, 1, 1)
+        while day.year == self.year:
+            if self.works_on(day):
+                yield day
+            day += timedelta(days=1)
+
+
+class NoCalendar(Exception):
+    """Working time was asked for in a year whose calendar nobody has published."""
+
+    def __init__(self, year: int) -> None:
+        super().__init__(f"no calendar of {year} is published")
+        self.year = year
+
+
+class WorkingTime:
+    """Some years on end, counted through: how much was worked before each shift begins. The zone says when that is."""
+
+    def __init__(self, years: Iterable[WorkingYear], zone: tzinfo) -> None:
+        self.zone = zone
+        self.years: Mapping[int, WorkingYear] = {year.year: year for year in sorted(years, key=lambda year: year.year)}
+        shifts = [(day, shift) for year in self.years.values() for day in year.days() for shift in year.shifts]
+        self._begins = [datetime.combine(day, shift.begins, zone) for day, shift in shifts]
+        self._ends = [datetime.combine(day, shift.ends, zone) for day, shift in shifts]
+        self._before = [timedelta(), *accumulate((shift.length for _, shift in shifts), initial=None)]
+
+    def after(self, start: datetime, amount: timedelta) -> datetime:
+        """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
+        if not amount:
+            return start
+        target = self._worked(start) + amount
+        place = bisect_left(self._before, target) - 1
+        if place >= len(self._begins):
+            raise NoCalendar(self._last + 1)
+        due = self._begins[place] + (target - self._before[place])
+        self._require_all(start, due)
+        return due.astimezone(start.tzinfo)
+
+    def days_after(self, start: datetime, days: int) -> datetime:
+        """When so many working days have passed, each as long as those of the year it begins in."""
+        return self.after(start, days * self._year_of(start).day)
+
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""
+        if end <= start:
+            return timedelta()
+        self._require_all(start, end)
+        return self._worked(end) - self._worked(start)
+
+    @property
+    def _last(self) -> int:
+        return max(self.years, default=0)
+
+    def _worked(self, instant: datetime) -> timedelta:
+        """Since the beginning of the first year."""
+        self._year_of(instant)
+        place = bisect_right(self._begins, instant) - 1
+        if place < 0:
+            return timedelta()
+        return self._before[place] + min(instant, self._ends[place]) - self._begins[place]
+
+    def _require_all(self, start: datetime, end: datetime) -> None:
+        for year in range(start.astimezone(self.zone).year, end.astimezone(self.zone).year + 1):
+            if year not in self.years:
+                raise NoCalendar(year)
+
+    def _year_of(self, instant: datetime) -> WorkingYear:
+        year = instant.astimezone(self.zone).year
+        if year not in self.years:
+            raise NoCalendar(year)
+        return self.years[year]
+
+
+def _since_midnight(at: time) -> timedelta:
+    return timedelta(hours=at.hour, minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
