@@ -14,6 +14,7 @@ from aggregates.actor import ActorKind, Role
 from aggregates.event import Envelope, Event, decide
 from aggregates.facts import Setting
 from aggregates.ids import EmployeeId
+from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import DepartmentFounded, RoleAssigned, UnitEstablished
 from aggregates.people.employee import Employee, EmployeeRegistered
 from aggregates.text import Code, Personal, Text
@@ -22,6 +23,7 @@ from infra.codec import Codec, envelope_bytes
 from infra.commands import Command
 from services.composition import COMMANDS
 from services.founding import ROOT_UNIT, TEAMS
+from services.founding_calendars import ANNOUNCED
 from services.founding_defaults import DEFAULT_PARAMETERS
 
 YEARS = timedelta(days=3 * 365)
@@ -87,6 +89,7 @@ class Teller:
                 RoleAssigned(employee_id=manager_id, role=Role.MANAGER, unit=ROOT_UNIT, valid_from=at),
             )),
             *((stream, (p.defined(at),)) for stream, p in zip(self._cast.parameters, DEFAULT_PARAMETERS, strict=True)),
+            *((Stream(f"calendar-{a.year}", Calendar()), (a.published(),)) for a in ANNOUNCED),
         ]  # fmt: skip
         for stream, events in begun:
             yield from self._recorded(stream, events, at, "founder", self._uuid(), meta)

@@ -22,16 +22,32 @@ MOST_MEMORY = 300
 
 
 class Target(NamedTuple):
-    """What a figure is of, and what it is to be: at least so much, or at most."""
+    """What a figure is of, and what it is to be: at least so much, or at most.
+
+    `yardstick`: where an absolute figure is wanted of a machine that does so many single-row INSERTs a second; of a
+    slower one less is wanted, in proportion.
+    """
 
     work: str
-    wanted: float
+    least: float
     unit: str
     at_most: bool = False
+    yardstick: float | None = None
 
-    def met(self, figure: Figure) -> bool:
+    def wanted(self, found: Figure | None) -> float:
+        """What is wanted of a machine with this yardstick."""
+        if self.yardstick is None or found is None:
+            return self.least
+        return self.least * min(1.0, found.median / self.yardstick)
+
+    def met(self, figure: Figure, found: Figure | None) -> bool:
         """Is it?"""
-        return figure.median <= self.wanted if self.at_most else figure.median >= self.wanted
+        return figure.median <= self.wanted(found) if self.at_most else figure.median >= self.wanted(found)
+
+    def said(self, found: Figure | None) -> str:
+        """In a cell of a table."""
+        scaled = f" ({_said(self.least)} at {_said(self.yardstick)})" if self.yardstick and found else ""
+        return f"{'≤' if self.at_most else '≥'} {_said(self.wanted(found))} {self.unit}{scaled}"
 
 
 TARGETS: Mapping[str, Target] = {
@@ -42,8 +58,8 @@ TARGETS: Mapping[str, Target] = {
     "http_vs_empty": Target("command over HTTP, against an empty endpoint that validates", 0.5, "×"),
     "http_vs_stock": Target("command over HTTP, against the stock library behind FastAPI", 8, "×"),
     "rebuild_vs_stock": Target("rebuild of all rows, one core, against the library's ProjectionRunner", 50, "×"),
-    "rebuild_events_per_s": Target("rebuild of all rows, one core", 60_000, "events/s"),
-    "import_events_per_s": Target("import of the help desk, until visible", 4_000, "source events/s"),
+    "rebuild_events_per_s": Target("rebuild of all rows, one core", 60_000, "events/s", yardstick=10_000),
+    "import_events_per_s": Target("import of the help desk, until visible", 4_000, "source events/s", yardstick=10_000),
     "lag_p50_ms": Target("commit → visible at 1,000 commands/s, half of all", 10, "ms", at_most=True),
     "lag_p99_ms": Target("commit → visible at 1,000 commands/s, 99 of 100", 50, "ms", at_most=True),
     "append_growth": Target("append to a long log, against a short one", 0.8, "×"),
@@ -90,11 +106,11 @@ def table(results: Mapping[str, Measured], about: Mapping[str, Any], command: st
         "| work | key | median | least – most | wanted | |",
         "|---|---|--:|--:|--:|---|",
     ]
-    for key, figure, _ in _figures(results):
+    for key, figure, yardstick in _figures(results):
         target = TARGETS[key]
-        wanted = f"{'≤' if target.at_most else '≥'} {_said(target.wanted)} {target.unit}"
-        met = "met" if target.met(figure) else "**missed**"
-        lines.append(f"| {target.work} | `{key}` | {_said(figure.median)} | {_between(figure)} | {wanted} | {met} |")
+        met = "met" if target.met(figure, yardstick) else "**missed**"
+        cells = target.work, f"`{key}`", _said(figure.median), _between(figure), target.said(yardstick), met
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| rate | a second | least – most |", "|---|--:|--:|"]
     for measured in results.values():
         lines += [f"| {name} | {_said(r.median)} | {_between(r)} |" for name, r in measured.rates.items()]

@@ -22,6 +22,9 @@ log = structlog.get_logger()
 PAUSE = 0.05
 """Seconds between two attempts to reach the database."""
 
+WORTH_DIVIDING = 8
+"""So many callers at once are written in two batches that take turns."""
+
 PREPARED = b"append"
 
 
@@ -124,7 +127,7 @@ class Writer:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            most = (len(self._queue) + 1) // 2 if len(self._queue) >= 8 else self.max_events
+            most = self._first_share()
             while self._queue:
                 batch, most = self._take(most), self.max_events
                 try:
@@ -135,6 +138,12 @@ class Writer:
                         _answer(waiting, error)
             if self._closing:
                 return
+
+    def _first_share(self) -> int:
+        """How many go ahead of all that wait: of many the half, so that from then on one half prepares its next acts
+        while the other is being written."""
+        waiting = len(self._queue)
+        return self.max_events if waiting < WORTH_DIVIDING else min(self.max_events, (waiting + 1) // 2)
 
     def _take(self, most: int) -> list[_Waiting]:
         batch, later = _Batch(most), []

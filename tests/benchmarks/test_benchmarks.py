@@ -92,6 +92,16 @@ def test_rivals_take_turns_and_each_begins_once() -> None:
     assert times(rounds["anna"], rounds["ben"]) == Figure(median=(1 / 2 + 4 / 3) / 2, least=1 / 2, most=4 / 3)
 
 
+def test_of_a_slower_machine_less_is_wanted_in_proportion() -> None:
+    half, twice = (Figure(times * 10_000, 1, 1e9) for times in (0.5, 2.0))
+    target = report.TARGETS["import_events_per_s"]
+    assert (target.wanted(half), target.wanted(twice)) == (2_000, 4_000)
+    assert target.met(Figure(2_100, 1, 1e9), half)
+    assert not target.met(Figure(2_100, 1, 1e9), twice)
+    assert target.said(half) == "≥ 2,000 source events/s (4,000 at 10,000)"
+    assert report.TARGETS["append_growth"].wanted(half) == 0.8
+
+
 def test_what_was_measured_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"# Performance\n{report.BEGIN}\nold\n{report.END}\nThe end.\n")
