@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from eventsourcing.postgres import PostgresApplicationRecorder
 
 from benchmarks.harness import CALLERS, Bench, Measured, Round, figures, in_tasks, in_threads, loop, take_turns, times
 from benchmarks.sample import ANNA, entry, new_complaint, new_id
@@ -11,6 +15,9 @@ from benchmarks.stock import stock_event, stock_recorder
 from benchmarks.yardstick import single_row_inserts
 from infra.append import Append, Change
 from infra.event_store import Writer
+
+T = TypeVar("T")
+MOST_A_SECOND = 30_000
 
 
 def measure(bench: Bench) -> Measured:
@@ -27,14 +34,10 @@ def measure(bench: Bench) -> Measured:
             bench.size.rounds,
             {
                 "append, 32 callers": many,
-                "stock recorder, 32 callers": lambda: in_threads(
-                    CALLERS, seconds, lambda _: stock.insert_events([stock_event()])
-                ),
+                "stock recorder, 32 callers": lambda: stock_appends(stock, CALLERS, seconds),
                 "single-row INSERT, 32 callers": insert,
                 "append, 1 caller": one,
-                "stock recorder, 1 caller": lambda: in_threads(
-                    1, seconds, lambda _: stock.insert_events([stock_event()])
-                ),
+                "stock recorder, 1 caller": lambda: stock_appends(stock, 1, seconds),
             },
         )
     ours, stock_32, insert_32, ours_1, stock_1 = rounds.values()
@@ -53,14 +56,35 @@ def appends(conninfo: str, callers: int, seconds: float, *, keyed: bool = False)
     """Rounds of our own; with `keyed` appends, their answers are kept too."""
     writer = Writer(conninfo)
 
-    async def append(_caller: int) -> None:
+    def made() -> Append:
         stream_id = new_complaint()
         change = Change(stream_id, 0, (entry(stream_id),))
-        await writer.append(Append(ANNA, new_id(), (change,), body_hash="0" * 64 if keyed else None))
+        return Append(ANNA, new_id(), (change,), body_hash="0" * 64 if keyed else None)
+
+    def run() -> float:
+        with beforehand(made, seconds) as ready:
+            return runner.run(in_tasks(callers, seconds, lambda _caller: writer.append(ready.pop())))
 
     with loop() as runner:
         runner.run(writer.start())
         try:
-            yield lambda: runner.run(in_tasks(callers, seconds, append))
+            yield run
         finally:
             runner.run(writer.stop())
+
+
+def stock_appends(stock: PostgresApplicationRecorder, callers: int, seconds: float) -> float:
+    """One round of the rival's."""
+    with beforehand(stock_event, seconds) as ready:
+        return in_threads(callers, seconds, lambda _caller: stock.insert_events([ready.pop()]))
+
+
+@contextmanager
+def beforehand(make: Callable[[], T], seconds: float) -> Iterator[list[T]]:
+    """More than enough for a round, made before it begins: it is appends that are measured, not what makes them."""
+    ready = [make() for _ in range(1_000 + int(seconds * MOST_A_SECOND))]
+    gc.freeze()
+    try:
+        yield ready
+    finally:
+        gc.unfreeze()

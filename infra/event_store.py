@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import structlog
+from prometheus_client import Counter, Histogram
 from psycopg.errors import error_from_result
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
@@ -25,6 +26,7 @@ PAUSE = 0.05
 WORTH_DIVIDING = 8
 """So many callers at once are written in two batches that take turns."""
 
+COMMIT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 PREPARED = b"append"
 
 
@@ -92,6 +94,10 @@ class Writer:
         self.conninfo, self.max_events, self.max_tail, self.patience = conninfo, max_events, max_tail, patience
         self.memory, self.wrote = GuardMemory(memory), wrote
         self.batches = self.events = 0
+        self.commit_seconds = Histogram(
+            "yewu_append_commit_seconds", "From sending a batch to its commit.", buckets=COMMIT_BUCKETS, registry=None
+        )
+        self.refused = Counter("yewu_append_refused", "Appends that were not written.", ["reason"], registry=None)
         self._name = f"yewu-writer {uuid4().hex}"
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -160,7 +166,8 @@ class Writer:
             return
         known = self.memory.known
         try:
-            reply = await self._write([waiting.packed for waiting in batch])
+            with self.commit_seconds.time():
+                reply = await self._write([waiting.packed for waiting in batch])
         except psycopg.OperationalError as error:
             await self._after_loss(batch, error)
         except Exception as error:  # one malformed argument fails the statement: find out whose it was
@@ -198,6 +205,8 @@ class Writer:
                     types.add(type_)
                     self.memory.add(position, type_, tags)
                 outcome = Appended(first, position, reply.recorded_at)
+            elif isinstance(outcome, Exception):
+                self.refused.labels(type(outcome).__name__).inc()
             _answer(waiting, outcome)
         self.batches += 1
         self.events += position - reply.base

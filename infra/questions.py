@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from infra.commands import bounded, check_value
-from infra.read_model.tables import table_name
+from infra.read_model.tables import Table, table_name
 from projections.question import Page, Question
 from projections.row import Row
 
@@ -46,6 +46,10 @@ class Asked:
         self.many = get_origin(self.answer) is list
         self.item: Any = get_args(self.answer)[0] if self.many else self.answer
         self.tables = self.declaration.tables or _tables_of(self.answer)
+        self.compared = (
+            Table(self.item) if self.many and self.declaration.order and issubclass(self.item, Row) else None
+        )
+        """The table whose rows the list consists of, so that it can be compared with itself at another moment."""
         if not self.tables:
             raise TypeError(f"{self.slug} does not say which tables it reads")
 
@@ -59,12 +63,17 @@ class Asked:
         """Where it is asked."""
         return "/" + self.declaration.path
 
+    @property
+    def comparison(self) -> str:
+        """The name of the question how the list differs between two moments: `complaints.difference`."""
+        return f"{self.slug.partition('.')[0]}.difference"
+
     def page(self, limit: int, cursor: str | None) -> Page | None:
         """The page that is wanted; None where the answer is no list. BadCursor for a cursor that is not ours."""
         if not self.many or not self.declaration.order:
             return None
         hints = get_type_hints(self.item)
-        after = None if cursor is None else _read_cursor(cursor, [hints[name] for name in self.declaration.order])
+        after = None if cursor is None else read_cursor(cursor, [hints[name] for name in self.declaration.order])
         return Page(order=self.declaration.order, limit=limit, after=after)
 
     def next_cursor(self, items: list[Any], page: Page) -> str | None:
@@ -72,8 +81,7 @@ class Asked:
         if len(items) <= page.limit:
             return None
         last = items[page.limit - 1]
-        values = msgspec.json.encode([str(msgspec.to_builtins(getattr(last, column))) for column in page.order])
-        return base64.urlsafe_b64encode(values).decode().rstrip("=")
+        return written_cursor([str(msgspec.to_builtins(getattr(last, column))) for column in page.order])
 
 
 def all_questions(asks: Iterable[Callable[..., Awaitable[Any]]]) -> list[Asked]:
@@ -88,7 +96,13 @@ def _tables_of(annotation: Any) -> tuple[str, ...]:
     return tuple(name for part in get_args(annotation) for name in _tables_of(part))
 
 
-def _read_cursor(cursor: str, types: Sequence[Any]) -> tuple[str, ...]:
+def written_cursor(values: Sequence[str]) -> str:
+    """Where a page ends, so that the next one can begin there."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, types: Sequence[Any]) -> tuple[str, ...]:
+    """The values in it, which must be of these types; BadCursor otherwise."""
     try:
         values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...])
         for value, type_ in zip(values, types, strict=True):

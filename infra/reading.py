@@ -24,10 +24,13 @@ class Behind(Exception):
 
 
 class Place(NamedTuple):
-    """How far a schema is, and for how many seconds nothing has been heard of its projector."""
+    """How far a schema is, since how many seconds nothing has been heard of its projector, how many events it has not
+    seen, and since how many seconds the first of them waits."""
 
     position: int
     silence: float
+    lag: int
+    lag_seconds: float
 
 
 class Reading(NamedTuple):
@@ -43,7 +46,9 @@ class ReadModelReader:
     def __init__(self, pool: AsyncConnectionPool[Any], schema: str, *, patience: float = 2.0) -> None:
         self.pool, self.schema, self.patience = pool, schema, patience
         self._place = sql.SQL(
-            "SELECT position, extract(epoch FROM clock_timestamp() - beat_at)::float8 FROM {}.place"
+            "SELECT p.position, extract(epoch FROM clock_timestamp() - p.beat_at)::float8, h.position - p.position,"
+            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0)"
+            " FROM yewu.head h, {}.place p LEFT JOIN yewu.log l ON l.position = p.position + 1"
         ).format(sql.Identifier(schema))
 
     async def place(self) -> Place | None:

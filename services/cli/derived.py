@@ -16,6 +16,7 @@ from infra.questions import Asked
 from services.cli.client import ask
 from services.cli.output import console, show
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
+from services.http.difference_routes import Between
 from services.http.question_routes import KERNEL
 from services.language import Language, label
 
@@ -38,6 +39,8 @@ def add_derived(app: typer.Typer) -> None:
         path = asked.declaration.path.partition("/")[0]
         name = asked.ask.__name__.replace("_", "-")
         groups[path].command(name, help=_help("question", asked.slug))(_question_line(asked))
+        if asked.compared is not None:
+            groups[path].command("difference", help=_help("question", asked.comparison))(_difference_line(asked))
 
 
 def _help(kind: str, slug: str) -> str:
@@ -75,6 +78,15 @@ def _question_line(asked: Asked) -> Callable[..., None]:
 
     required = {name: default is inspect.Parameter.empty for name, (_, default) in asked.query.items()}
     return _with_signature(run, list(asked.in_path), required | dict.fromkeys(kernel, False), {})
+
+
+def _difference_line(asked: Asked) -> Callable[..., None]:
+    def run(**given: Any) -> None:
+        as_json = given.pop("as_json")
+        query = {name: value for name, value in given.items() if value is not None}
+        show(ask("GET", f"{asked.route}/difference", query=query), as_json=as_json)
+
+    return _with_signature(run, [], dict.fromkeys(Between.__struct_fields__, False), {})
 
 
 def _option(name: str, help_: str) -> tuple[Any, Any]:

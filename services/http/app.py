@@ -19,6 +19,7 @@ from infra.settings import Settings
 from services.composition import COMMANDS, QUESTIONS
 from services.http.command_routes import command_routes
 from services.http.development_issuer import DevelopmentIssuer
+from services.http.difference_routes import difference_routes
 from services.http.health import health_routes
 from services.http.log_routes import log_routes
 from services.http.openapi import document
@@ -41,14 +42,13 @@ class App(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
         if scope["type"] == "http" and scope["method"] == "POST":
-            address = scope["path"]
-            match address.split("/"):
+            match scope["path"].split("/"):
                 case ["", path, thing, action]:
-                    command = self.commands.get(f"/{path}/{{id}}/{action}")
-                    scope["path_params"] = {"id": thing}
+                    address, named = f"/{path}/{{id}}/{action}", {"id": thing}
                 case _:
-                    command = self.commands.get(address)
-            if command is not None:
+                    address, named = scope["path"], {}
+            if (command := self.commands.get(address)) is not None:
+                scope["path_params"] = named
                 await command(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
@@ -70,6 +70,7 @@ def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None
 
     commands = list(command_routes(COMMANDS, runtime, tokens, settings))
     app = App(commands, title="Yewu", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.routes.extend(difference_routes(QUESTIONS, runtime, tokens, settings))
     app.router.routes.extend(question_routes(QUESTIONS, runtime, tokens, settings))
     app.router.routes.extend(commands)
     app.router.routes.extend(log_routes(runtime, tokens, settings))

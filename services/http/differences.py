@@ -33,12 +33,13 @@ class Differences:
         for record in history:
             fold = view.folds.get(type(record.event))
             after = row if fold is None else fold(row, record)
-            changes.append(_between(row, after))
+            changes.append(between(row, after))
             row = after
         return changes
 
 
-def _between(before: Row | None, after: Row | None) -> Change:
+def between(before: Row | None, after: Row | None) -> Change:
+    """The fields that are not the same, with their values before and after."""
     was = {} if before is None else msgspec.to_builtins(before)
     now = {} if after is None else msgspec.to_builtins(after)
     return {name: (was.get(name), now.get(name)) for name in {**was, **now} if was.get(name) != now.get(name)}

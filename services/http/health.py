@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import psycopg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout
 from starlette.routing import Route
@@ -36,7 +36,8 @@ class Health:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._registry = CollectorRegistry()
-        self._registry.register(_Gauges(runtime))
+        self._gauges = _Gauges(runtime)
+        self._registry.register(self._gauges)
 
     async def live(self, _request: Request) -> Reply:
         """The process answers."""
@@ -60,12 +61,22 @@ class Health:
                 problems.append(f"the read model is rebuilding: {100 * place.position // head} %")
         except (psycopg.Error, PoolTimeout):
             problems.append("the database does not answer")
-        position = None if place is None else place.position
-        body = {"ready": not problems, "problems": problems, "head": head, "position": position, "schema": schema}
+        body = {
+            "ready": not problems,
+            "problems": problems,
+            "head": head,
+            "position": place and place.position,
+            "lag_seconds": place and place.lag_seconds,
+            "schema": schema,
+        }
         return Reply(503 if problems else 200, msgspec.json.encode(body))
 
     async def metrics(self, _request: Request) -> Reply:
         """Counters and gauges in the Prometheus text format."""
+        try:
+            self._gauges.place = await self._runtime.rows.place()
+        except (psycopg.Error, PoolTimeout):
+            self._gauges.place = None
         return Reply(200, generate_latest(self._registry), type=CONTENT_TYPE_LATEST)
 
     async def _why_missing(self) -> str:
@@ -90,12 +101,20 @@ class Health:
 class _Gauges(Collector):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._began = runtime, time.monotonic()
+        self.place: Place | None = None
+        """Where the read model stood when last looked at; None: not known."""
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         runtime = self._runtime
         yield GaugeMetricFamily("yewu_up_seconds", "How long this process runs.", time.monotonic() - self._began)
         yield CounterMetricFamily("yewu_appended_events", "Events this process wrote.", runtime.writer.events)
         yield CounterMetricFamily("yewu_append_batches", "Commits they went in.", runtime.writer.batches)
+        yield from runtime.writer.commit_seconds.collect()
+        yield from runtime.writer.refused.collect()
+        if (place := self.place) is not None:
+            yield GaugeMetricFamily("yewu_read_model_lag_events", "Events the read model has not seen.", place.lag)
+            yield GaugeMetricFamily("yewu_read_model_lag_seconds", "How long the first waits.", place.lag_seconds)
+            yield GaugeMetricFamily("yewu_read_model_silence_seconds", "Since its projector's beat.", place.silence)
         yield GaugeMetricFamily("yewu_log_position", "As far as this process knows.", runtime.writer.memory.known)
         yield GaugeMetricFamily("yewu_reference_position", "Of reference data.", runtime.reference.current.position)
         yield CounterMetricFamily("yewu_state_hits", "States that were remembered.", runtime.states.hits)

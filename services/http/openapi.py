@@ -13,6 +13,7 @@ from infra.commands import Command
 from infra.dispatcher import Answer
 from infra.questions import Asked
 from services.http import problems
+from services.http.difference_routes import Between
 from services.http.question_routes import KERNEL, Moment
 from services.language import Language, label
 
@@ -39,7 +40,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
     answers = [asked.answer for asked in questions]
     arguments = [asked.arguments for asked in questions]
     schemas, components = msgspec.json.schema_components(
-        [Answer, Moment, *bodies, *answers, *arguments], ref_template=REF
+        [Answer, Moment, Between, *bodies, *answers, *arguments], ref_template=REF
     )
     named = iter(schemas[2:])
     body_of = {command.slug: next(named) for command in commands}
@@ -52,6 +53,8 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
         paths.setdefault(command.route, {})["post"] = _command(command, body_of[command.slug], schemas[0])
     for asked in questions:
         paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
+        if asked.compared is not None:
+            paths[f"{asked.route}/difference"] = {"get": _difference(asked, components)}
     paths |= LOG_PATHS | HEALTH_PATHS
     return {
         "openapi": "3.1.0",
@@ -128,15 +131,36 @@ def _question(asked: Asked, answer: dict[str, Any], components: dict[str, Any]) 
                 "position": {"type": ["integer", "null"]},
             },
         }
+    return _asked(asked, asked.slug, parameters, answer)
+
+
+def _difference(asked: Asked, components: dict[str, Any]) -> dict[str, Any]:
+    moments = components[Between.__name__]["properties"]
+    differing = {
+        "type": "object",
+        "required": ["key", "change", "fields"],
+        "properties": {
+            "key": {"type": "object", "additionalProperties": {"type": "string"}},
+            "change": {"enum": ["entered", "left", "changed"]},
+            "fields": {"type": "object", "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2}},
+        },
+    }
+    page = {"items": {"type": "array", "items": differing}, "next": {"type": ["string", "null"]}}
+    answer = {"type": "object", "required": ["items", "next"], "properties": page}
+    parameters = [_parameter(name, moments[name], "query") for name in moments]
+    return _asked(asked, asked.comparison, parameters, answer)
+
+
+def _asked(asked: Asked, slug: str, parameters: list[dict[str, Any]], answer: dict[str, Any]) -> dict[str, Any]:
     building = {
         "type": "object",
         "required": ["state", "done", "goal"],
         "properties": {"state": {"const": "building"}, "done": {"type": "integer"}, "goal": {"type": "integer"}},
     }
     return {
-        "operationId": asked.slug,
+        "operationId": slug,
         "tags": [asked.declaration.path.partition("/")[0]],
-        "summary": both("question", asked.slug),
+        "summary": both("question", slug),
         "description": f"角色 / roles: {', '.join(sorted(asked.declaration.readers))}.",
         "parameters": parameters,
         "responses": {"200": _json(answer, "answer"), "202": _json(building, "being built"), **_problems()},
@@ -234,12 +258,13 @@ def _health_path(slug: str, summary: str, responses: dict[str, Any]) -> dict[str
 
 _READY = {
     "type": "object",
-    "required": ["ready", "problems", "head", "position", "schema"],
+    "required": ["ready", "problems", "head", "position", "lag_seconds", "schema"],
     "properties": {
         "ready": {"type": "boolean"},
         "problems": {"type": "array", "items": {"type": "string"}},
         "head": {"type": ["integer", "null"]},
         "position": {"type": ["integer", "null"]},
+        "lag_seconds": {"type": ["number", "null"]},
         "schema": {"type": "string"},
     },
 }

@@ -63,7 +63,7 @@ class QuestionHandler:
         if selection is not None:
             found = await schema_as_of(self._runtime.pool, self._runtime.model, self._asked.tables, selection)
             if isinstance(found, Building):
-                return _being_built(found)
+                return being_built(found)
             schema = found
         page = self._page(moment)
         async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page) as (db, position):
@@ -124,6 +124,7 @@ def _instant(name: str, moment: str | None, zone: ZoneInfo) -> datetime | None:
         raise malformed(f"{name} is a day such as 2012-12-31, or an instant such as 2012-12-31T12:00:00Z") from None
 
 
-def _being_built(building: Building) -> Reply:
+def being_built(building: Building) -> Reply:
+    """Ask again: this is how far it is."""
     body = {"state": "building", "done": building.done, "goal": building.goal}
     return Reply(202, _encode(body), {"Retry-After": "1"})

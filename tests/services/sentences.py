@@ -9,6 +9,7 @@ from pathlib import Path
 from aggregates.event import events_of
 from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
+from services.http.difference_routes import Between
 from services.http.problems import TITLES
 from services.http.question_routes import KERNEL
 
@@ -39,7 +40,9 @@ def labels() -> set[tuple[str, str]]:
         found |= {("command", command.slug), *(("field", field) for field in command.body.__struct_fields__)}
     for asked in QUESTIONS:
         found |= {("question", asked.slug), *(("field", name) for name in asked.arguments.__struct_fields__)}
-    return found | {("field", name) for name in (*KERNEL, "id")}
+        if asked.compared is not None:
+            found.add(("question", asked.comparison))
+    return found | {("field", name) for name in (*KERNEL, *Between.__struct_fields__, "id")}
 
 
 def _said_in(tree: ast.AST) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from services.http.app import create_app
 from tests.services.running import Yewu, done, wait_until
 
 NAME = "Zenobia Unmistakable"
+DASHBOARD = Path(__file__).parents[3] / "docs/grafana-dashboard.json"
 
 
 @asynccontextmanager
@@ -126,6 +128,36 @@ def test_what_a_process_did_can_be_counted(yewu: Yewu) -> None:
     assert after["yewu_appended_events_total"] == before["yewu_appended_events_total"] + 1
     assert after["yewu_log_position"] == before["yewu_log_position"] + 1
     assert after["yewu_up_seconds"] > before["yewu_up_seconds"]
+    assert after["yewu_append_commit_seconds_count"] == before["yewu_append_commit_seconds_count"] + 1
+
+
+def test_how_far_the_read_model_is_behind_can_be_seen(yewu: Yewu, database: str) -> None:
+    wait_until(lambda: metrics(yewu)["yewu_read_model_lag_events"] == 0)
+    assert metrics(yewu)["yewu_read_model_lag_seconds"] == 0
+    (schema,) = {yewu.as_(None).get("/ready").json()["schema"]}
+    with psycopg.connect(database) as held:
+        held.execute(f"SELECT FROM {schema}.place FOR UPDATE".encode())  # the projector has to wait
+        yewu.employee()
+        behind = metrics(yewu)
+        assert behind["yewu_read_model_lag_events"] == 1
+        assert behind["yewu_read_model_lag_seconds"] > 0
+        assert yewu.as_(None).get("/ready").json()["lag_seconds"] > 0
+    wait_until(lambda: metrics(yewu)["yewu_read_model_lag_events"] == 0)
+
+
+def test_the_dashboard_shows_only_what_is_measured(yewu: Yewu) -> None:
+    page = yewu.as_(None).get("/metrics").text
+    families = {family.name for family in text_string_to_metric_families(page)}
+    asked = set(re.findall(r"yewu_[a-z_]+", DASHBOARD.read_text(encoding="utf-8")))
+    assert {re.sub(r"_(total|bucket)$", "", name) for name in asked} <= families
+
+
+def test_appends_that_were_not_written_are_counted_by_their_reason(yewu: Yewu) -> None:
+    number = {"name": "Anna", "number": "E-1"}
+    assert yewu.manager.post("/employees", json=number).status_code == 201
+    assert yewu.manager.post("/employees", json=number).status_code == 409
+    page = yewu.as_(None).get("/metrics").text
+    assert 'yewu_append_refused_total{reason="Taken"} 1.0' in page
 
 
 def test_nobodys_name_comes_into_the_log_when_a_command_is_refused(

@@ -37,6 +37,7 @@ CHECKS = [
 """Not `negative_data_rejection` and `positive_data_acceptance`: the regulation refuses much that is well formed."""
 
 EXAMPLES = 8
+MOMENTS = ("from_as_of", "from_known_at", "to_as_of", "to_known_at")
 PATHS: dict[str, Any] = document(COMMANDS, QUESTIONS, "0")["paths"]
 OPERATIONS = [(method, path) for path, methods in PATHS.items() for method in methods]
 COMMAND_OF = {command.route: command for command in COMMANDS}
@@ -77,8 +78,7 @@ class Desk:
             "unit": ["customer-service", "department"],
             "parent": ["department"],
             # each day of the past is a schema of its own, and a position far ahead a wait: one of each is enough
-            "as_of": [str(datetime.now(UTC).date())],
-            "known_at": [str(datetime.now(UTC).date())],
+            **dict.fromkeys(("as_of", "known_at", *MOMENTS), (str(datetime.now(UTC).date()),)),
             "min_position": [0, 1],
         }
         for path, methods in self.document["paths"].items():
@@ -89,7 +89,7 @@ class Desk:
                         exists = self.address(path).split("/")[path.split("/").index(name)]
                         parameter["schema"] = {"type": "string", "enum": [exists]}
                     elif parameter["in"] == "query" and parameter["name"] in known:
-                        parameter["schema"] = {"enum": known[parameter["name"]]}
+                        parameter["schema"] = {"enum": list(known[parameter["name"]])}
         for component in self.document["components"]["schemas"].values():
             if component.get("title") in {command.body.__name__ for command in COMMANDS}:
                 for name in known.keys() & component["properties"].keys():

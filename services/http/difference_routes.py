@@ -1,0 +1,92 @@
+"""A route for each list of rows: what entered it, left it or changed in it between two moments, on either time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+from starlette.routing import Route
+
+from infra.questions import Asked, BadCursor, read_cursor, written_cursor
+from infra.read_model.as_of import Building, schema_as_of
+from infra.read_model.difference import Differing, differing
+from infra.read_model.selection import Selection
+from infra.read_model.tables import Table
+from infra.settings import Settings
+from services.http.access import require
+from services.http.differences import between
+from services.http.problems import malformed
+from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of
+from services.http.tokens import Tokens
+from services.http.wire import Endpoint, Reply, Request
+from services.runtime import Runtime
+
+Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
+_encode = msgspec.json.Encoder().encode
+
+
+class Between(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which moment to which; without the second, to now."""
+
+    from_as_of: Day | None = None
+    from_known_at: Day | None = None
+    to_as_of: Day | None = None
+    to_known_at: Day | None = None
+    cursor: str | None = None
+    limit: Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1})] = DEFAULT_LIMIT
+
+
+def difference_routes(questions: list[Asked], runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
+    """One GET route for each list that can be compared with itself."""
+    for asked in questions:
+        if asked.compared is not None:
+            handler = DifferenceHandler(asked, asked.compared, runtime, tokens, settings)
+            endpoint = Endpoint(handler.answer, settings.request_seconds)
+            yield Route(f"{asked.route}/difference", endpoint, methods=["GET"], name=asked.comparison)
+
+
+class DifferenceHandler:
+    """Compares one list with itself."""
+
+    def __init__(self, asked: Asked, table: Table, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
+        self._asked, self._table, self._runtime = asked, table, runtime
+        self._tokens, self._settings = tokens, settings
+
+    async def answer(self, request: Request) -> Reply:
+        by = await self._tokens.principal(request.header("authorization"))
+        await require(self._runtime, by, self._asked.declaration.readers)
+        wanted = msgspec.convert(request.query, Between, strict=False)
+        if not 1 <= wanted.limit <= self._settings.max_page:
+            raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
+        behind = self._behind(wanted.cursor)
+        first = selection_of(wanted.from_as_of, wanted.from_known_at, self._runtime.zone)
+        if first is None:
+            raise malformed("Say in from_as_of or from_known_at which moment the list is compared with")
+        schemas: list[str] = []
+        for moment in (first, selection_of(wanted.to_as_of, wanted.to_known_at, self._runtime.zone)):
+            found = await self._schema(moment)
+            if isinstance(found, Building):
+                return being_built(found)
+            schemas.append(found)
+        async with self._runtime.pool.connection() as db:
+            rows = await differing(db, self._table, *schemas, behind=behind, limit=wanted.limit + 1)
+        after = written_cursor(rows[wanted.limit - 1].key) if len(rows) > wanted.limit else None
+        return Reply(200, _encode({"items": [self._told(row) for row in rows[: wanted.limit]], "next": after}))
+
+    def _behind(self, cursor: str | None) -> tuple[str, ...] | None:
+        try:
+            return None if cursor is None else read_cursor(cursor, [str] * len(self._table.keys))
+        except BadCursor:
+            raise malformed("cursor is not one that a page of this list ended with") from None
+
+    async def _schema(self, moment: Selection | None) -> str | Building:
+        if moment is None:
+            await self._runtime.rows.reached(0)
+            return self._runtime.model.schema
+        return await schema_as_of(self._runtime.pool, self._runtime.model, self._asked.tables, moment)
+
+    def _told(self, row: Differing) -> dict[str, Any]:
+        change = "entered" if row.before is None else "left" if row.after is None else "changed"
+        key = dict(zip(self._table.keys, row.key, strict=True))
+        return {"key": key, "change": change, "fields": between(row.before, row.after)}
