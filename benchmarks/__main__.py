@@ -23,7 +23,7 @@ WORKS: Mapping[str, Callable[[Bench], Measured]] = {
 
 
 def main() -> None:
-    """Run what is asked for; a whole run of full length also writes the tables of docs/performance.md."""
+    """Run what is asked for; rounds of full length also go into the tables of docs/performance.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="name", help=f"what to measure of {', '.join(WORKS)}; else everything"
@@ -36,12 +36,12 @@ def main() -> None:
     size = QUICK if asked.quick else FULL
     gc.set_threshold(20_000, 50, 100)  # as the API does
     try:
-        run(asked.names or list(WORKS), size._replace(rounds=asked.rounds or size.rounds), whole=not asked.quick)
+        run(asked.names or list(WORKS), size._replace(rounds=asked.rounds or size.rounds), in_earnest=not asked.quick)
     except Missing as missing:
         parser.exit(1, f"{missing}\n")
 
 
-def run(names: list[str], size: Size, *, whole: bool) -> None:
+def run(names: list[str], size: Size, *, in_earnest: bool) -> None:
     """Measure these works, one after the other, each in databases of its own."""
     results: dict[str, Measured] = {}
     with own_server() as (server, folder):
@@ -49,11 +49,11 @@ def run(names: list[str], size: Size, *, whole: bool) -> None:
         for name in names:
             sys.stderr.write(f"{name} …\n")
             results[name] = WORKS[name](Bench(server, size, folder))
-            report.kept(results, about)
-    words = ["python -m benchmarks", *(names if len(names) < len(WORKS) else ()), f"--rounds {size.rounds}"]
-    text = report.table(results, about, " ".join(words))
+            if in_earnest:
+                report.kept({name: results[name]}, about)
+    text = report.table(report.kept({}, about) if in_earnest else report.with_results({}, results, about))
     sys.stdout.write(text + "\n")
-    if whole and len(names) == len(WORKS):
+    if in_earnest:
         report.published(text)
 
 

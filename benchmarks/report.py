@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
-from benchmarks.harness import Figure, Measured
+from benchmarks.harness import Measured
 from benchmarks.server import Server, fsync_microseconds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,17 +34,17 @@ class Target(NamedTuple):
     at_most: bool = False
     yardstick: float | None = None
 
-    def wanted(self, found: Figure | None) -> float:
+    def wanted(self, found: float | None) -> float:
         """What is wanted of a machine with this yardstick."""
         if self.yardstick is None or found is None:
             return self.least
-        return self.least * min(1.0, found.median / self.yardstick)
+        return self.least * min(1.0, found / self.yardstick)
 
-    def met(self, figure: Figure, found: Figure | None) -> bool:
+    def met(self, median: float, found: float | None) -> bool:
         """Is it?"""
-        return figure.median <= self.wanted(found) if self.at_most else figure.median >= self.wanted(found)
+        return median <= self.wanted(found) if self.at_most else median >= self.wanted(found)
 
-    def said(self, found: Figure | None) -> str:
+    def said(self, found: float | None) -> str:
         """In a cell of a table."""
         scaled = f" ({_said(self.least)} at {_said(self.yardstick)})" if self.yardstick and found else ""
         return f"{'≤' if self.at_most else '≥'} {_said(self.wanted(found))} {self.unit}{scaled}"
@@ -78,9 +78,17 @@ def machine(server: Server, folder: Path) -> dict[str, Any]:
     }
 
 
-def kept(results: Mapping[str, Measured], about: Mapping[str, Any]) -> None:
-    """Write the figures to build/bench.json; those of works not measured now stay as they were."""
-    document: dict[str, Any] = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else {}
+def kept(results: Mapping[str, Measured], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the figures to build/bench.json; those of works not measured now stay as they were. All that is kept."""
+    before: dict[str, Any] = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else {}
+    document = with_results(before, results, about)
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+    return document
+
+
+def with_results(document: dict[str, Any], results: Mapping[str, Measured], about: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with these figures in it, in the place of earlier ones of the same works."""
     for name in ("spread", "yardstick", "rates", "memory_mib"):
         document.setdefault(name, {})
     for measured in results.values():
@@ -93,32 +101,34 @@ def kept(results: Mapping[str, Measured], about: Mapping[str, Any]) -> None:
             document["rates"][name] = [_rounded(part) for part in rate]
         document["memory_mib"].update({name: round(most, 1) for name, most in measured.memory.items()})
     document["machine"] = about
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+    return document
 
 
-def table(results: Mapping[str, Measured], about: Mapping[str, Any], command: str) -> str:
-    """The tables of a run in Markdown."""
-    rounds = f"`{command}` on {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}; Python"
+def table(document: Mapping[str, Any]) -> str:
+    """The tables of all that is kept, in Markdown."""
+    about, spread, yardsticks = document["machine"], document["spread"], document["yardstick"]
     lines = [
-        f"{rounds} {about['python']}, PostgreSQL {about['postgresql']}; 8 KiB made durable in {about['fsync_us']} µs.",
+        (
+            f"`make bench` on {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}; Python"
+            f" {about['python']}, PostgreSQL {about['postgresql']}; 8 KiB made durable in {about['fsync_us']} µs."
+            " Each work as it was measured last."
+        ),
         "",
         "| work | key | median | least – most | wanted | |",
         "|---|---|--:|--:|--:|---|",
     ]
-    for key, figure, yardstick in _figures(results):
-        target = TARGETS[key]
-        met = "met" if target.met(figure, yardstick) else "**missed**"
-        cells = target.work, f"`{key}`", _said(figure.median), _between(figure), target.said(yardstick), met
-        lines.append(f"| {' | '.join(cells)} |")
+    for key, target in TARGETS.items():
+        if key in document:
+            median, yardstick = document[key], yardsticks.get(key)
+            met = "met" if target.met(median, yardstick) else "**missed**"
+            cells = target.work, f"`{key}`", _said(median), _between(*spread[key]), target.said(yardstick), met
+            lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| rate | a second | least – most |", "|---|--:|--:|"]
-    for measured in results.values():
-        lines += [f"| {name} | {_said(r.median)} | {_between(r)} |" for name, r in measured.rates.items()]
+    lines += [f"| {name} | {_said(rate[0])} | {_between(*rate[1:])} |" for name, rate in document["rates"].items()]
     lines += ["", "| yardstick beside | single-row INSERTs a second |", "|---|--:|"]
-    lines += [f"| `{key}` | {_said(y.median)} |" for key, _, y in _figures(results) if y is not None]
+    lines += [f"| `{key}` | {_said(yardstick)} |" for key, yardstick in yardsticks.items()]
     lines += ["", f"| process | MiB at most (wanted: ≤ {MOST_MEMORY}) |", "|---|--:|"]
-    for measured in results.values():
-        lines += [f"| {name} | {most:.0f} |" for name, most in measured.memory.items()]
+    lines += [f"| {name} | {most:.0f} |" for name, most in document["memory_mib"].items()]
     return "\n".join(lines)
 
 
@@ -130,10 +140,6 @@ def published(text: str) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def _figures(results: Mapping[str, Measured]) -> list[tuple[str, Figure, Figure | None]]:
-    return [(key, figure, m.yardstick) for m in results.values() for key, figure in m.figures.items()]
-
-
 def _rounded(value: float) -> float:
     return round(value, 3 if value < 1000 else 0)
 
@@ -142,5 +148,5 @@ def _said(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _between(figure: Figure) -> str:
-    return f"{_said(figure.least)} – {_said(figure.most)}"
+def _between(least: float, most: float) -> str:
+    return f"{_said(least)} – {_said(most)}"
