@@ -37,6 +37,9 @@ class Role(StrEnum):
     CLOCK = "CLK"
 
 
+INSIDE = frozenset(Role) - {Role.CUSTOMER}
+"""Everybody but the customers."""
+
 MAY_BACKDATE = frozenset(
     {
         Role.MANAGER,

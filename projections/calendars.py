@@ -6,7 +6,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from aggregates.actor import Role
+from aggregates.actor import INSIDE
 from aggregates.event import Recorded
 from aggregates.ids import CalendarId
 from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished
@@ -47,16 +47,15 @@ def corrected(row: CalendarRow, record: Recorded[BusinessCalendarCorrected]) -> 
 
 
 calendars = View(CalendarRow, published, corrected, key=its_stream(CalendarId))
-EMPLOYEES = frozenset(Role) - {Role.CUSTOMER}
 
 
-@question(path="calendars", readers=EMPLOYEES, order=("calendar_id",))
+@question(path="calendars", readers=INSIDE, order=("calendar_id",))
 async def years(db: Database) -> list[CalendarRow]:
     """Every year whose calendar is published."""
     return await select(db, CalendarRow, "SELECT * FROM calendar_row")
 
 
-@question(path="calendars/{calendar_id}", readers=EMPLOYEES, one_of=calendars)
+@question(path="calendars/{calendar_id}", readers=INSIDE, one_of=calendars)
 async def one(db: Database, calendar_id: CalendarId) -> CalendarRow | None:
     """One year."""
     rows = await select(db, CalendarRow, "SELECT * FROM calendar_row WHERE calendar_id = %s", calendar_id)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
-from aggregates.actor import Role
+from aggregates.actor import INSIDE
 from aggregates.event import Recorded
 from aggregates.ids import EmployeeId
 from aggregates.people.employee import EmployeeDetailsChanged, EmployeeDetailsCorrected, EmployeeRegistered
@@ -47,10 +47,9 @@ def told(row: EmployeeRow, record: Recorded[EmployeeDetailsChanged | EmployeeDet
 
 
 employees = View(EmployeeRow, registered, told, key=its_stream(EmployeeId))
-READERS = frozenset(Role) - {Role.CUSTOMER}
 
 
-@question(path="employees", readers=READERS, order=("registered_at", "employee_id"))
+@question(path="employees", readers=INSIDE, order=("registered_at", "employee_id"))
 async def on_record(db: Database, number: Code | None = None) -> list[EmployeeRow]:
     """Employees in the order in which they were registered."""
     return await select(
@@ -58,7 +57,7 @@ async def on_record(db: Database, number: Code | None = None) -> list[EmployeeRo
     )
 
 
-@question(path="employees/{employee_id}", readers=READERS, one_of=employees)
+@question(path="employees/{employee_id}", readers=INSIDE, one_of=employees)
 async def one(db: Database, employee_id: EmployeeId) -> EmployeeRow | None:
     """One employee."""
     rows = await select(db, EmployeeRow, "SELECT * FROM employee_row WHERE employee_id = %s", employee_id)

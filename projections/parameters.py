@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from aggregates.actor import Role
+from aggregates.actor import INSIDE
 from aggregates.event import Recorded
 from aggregates.facts import Quantity
 from aggregates.ids import ParameterId
@@ -57,16 +57,15 @@ def rejected(row: ParameterRow, record: Recorded[PolicyParameterProposalRejected
 
 
 parameters = View(ParameterRow, defined, proposed, changed, rejected, key=its_stream(ParameterId))
-EMPLOYEES = frozenset(Role) - {Role.CUSTOMER}
 
 
-@question(path="parameters", readers=EMPLOYEES, order=("number",))
+@question(path="parameters", readers=INSIDE, order=("number",))
 async def latest(db: Database) -> list[ParameterRow]:
     """Every parameter with the values decided last and what is proposed."""
     return await select(db, ParameterRow, "SELECT * FROM parameter_row")
 
 
-@question(path="parameters/{parameter_id}", readers=EMPLOYEES, one_of=parameters)
+@question(path="parameters/{parameter_id}", readers=INSIDE, one_of=parameters)
 async def one(db: Database, parameter_id: ParameterId) -> ParameterRow | None:
     """One parameter."""
     rows = await select(db, ParameterRow, "SELECT * FROM parameter_row WHERE parameter_id = %s", parameter_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from aggregates.actor import Role
+from aggregates.actor import INSIDE, Role
 from aggregates.event import Recorded
 from aggregates.ids import EmployeeId
 from aggregates.organisation.department import (
@@ -54,7 +54,7 @@ class Held(Value):
     until: datetime | None
 
 
-@question(path="department/posts", readers=frozenset(Role) - {Role.CUSTOMER}, tables=("post_row",))
+@question(path="department/posts", readers=INSIDE, tables=("post_row",))
 async def held_on(db: Database, day: datetime | None = None) -> list[Held]:
     """The offices held at an instant, now if none is named; by person, then by the beginning of the office."""
     at = day or datetime.now(UTC)

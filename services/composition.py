@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aggregates.actor import Role
+from aggregates.actor import INSIDE, Role
 from aggregates.business.customer import Customer
 from aggregates.ids import CalendarId, ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId
 from aggregates.organisation.calendar import Calendar
@@ -65,9 +65,9 @@ FEED_READERS = OVERSIGHT | {Role.SERVICE}
 STREAM_READERS: Mapping[str, frozenset[Role]] = {
     "complaint": OVERSIGHT | frozenset(DESK),
     "customer": OVERSIGHT | frozenset(DESK) | {Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD},
-    "department": frozenset(Role) - {Role.CUSTOMER},
-    "parameter": frozenset(Role) - {Role.CUSTOMER},
-    "calendar": frozenset(Role) - {Role.CUSTOMER},
+    "department": INSIDE,
+    "parameter": INSIDE,
+    "calendar": INSIDE,
     "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
 }
 """Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""

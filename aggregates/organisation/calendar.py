@@ -70,7 +70,8 @@ class Calendar(Value):
         days_worked: tuple[date, ...] = (),
     ) -> BusinessCalendarCorrected | None:
         """Give the whole year anew, as a mended notice or an oversight asks for."""
-        assert self.published is not None  # noqa: S101  # a stream begins with its publication
+        if self.published is None:
+            raise Refused("Publish the calendar of this year first.")
         year = self.published.year
         _check(year, shifts, days_off, days_worked)
         if _year(year, shifts, days_off, days_worked) == self.published:

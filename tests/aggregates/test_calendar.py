@@ -53,6 +53,10 @@ def test_a_mended_notice_corrects_the_whole_year() -> None:
     )
 
 
+def test_nothing_is_corrected_that_was_never_published() -> None:
+    given(Calendar).when(Calendar.correct, OFFICE, NOTICE).then_refused("Publish the calendar")
+
+
 def test_a_correction_that_says_the_same_changes_nothing() -> None:
     given(Calendar, published).when(Calendar.correct, OFFICE, NOTICE, (NEXT, NEW_YEAR), (MADE_UP,)).then_nothing()
 
