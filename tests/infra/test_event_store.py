@@ -86,6 +86,17 @@ async def test_readers_who_follow_while_two_processes_write_miss_nothing(databas
     assert len(whole_log(database)) == EVENTS_OF_ALL
 
 
+@pytest.mark.parametrize(("callers", "options", "batches"), [(7, {}, 1), (32, {}, 2), (20, {"max_events": 3}, 7)])
+@asynchronous
+async def test_of_many_who_ask_at_once_one_half_goes_ahead(
+    database: str, callers: int, options: dict[str, int], batches: int
+) -> None:
+    async with writing(database, **options) as writer:
+        answers = await all_of(writer, *(append(f"s-{n}", 0) for n in range(callers)))
+        assert all(isinstance(answer, Appended) for answer in answers)
+        assert writer.batches == batches
+
+
 @asynchronous
 async def test_of_appends_that_go_together_only_those_that_conflict_are_refused(database: str) -> None:
     async with writing(database) as writer:
