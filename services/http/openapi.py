@@ -39,10 +39,10 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
     bodies = [command.body for command in commands]
     answers = [asked.answer for asked in questions]
     arguments = [asked.arguments for asked in questions]
-    schemas, components = msgspec.json.schema_components(
-        [Answer, Moment, Between, *bodies, *answers, *arguments], ref_template=REF
+    (answered, *schemas), components = msgspec.json.schema_components(
+        [Answer, *bodies, *answers, *arguments, Moment, Between], ref_template=REF
     )
-    named = iter(schemas[2:])
+    named = iter(schemas)
     body_of = {command.slug: next(named) for command in commands}
     answer_of = {asked.slug: next(named) for asked in questions}
     for component in components.values():
@@ -50,7 +50,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
             field.setdefault("description", both("field", name))
     paths: dict[str, Any] = {}
     for command in commands:
-        paths.setdefault(command.route, {})["post"] = _command(command, body_of[command.slug], schemas[0])
+        paths.setdefault(command.route, {})["post"] = _command(command, body_of[command.slug], answered)
     for asked in questions:
         paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
         if asked.compared is not None:
