@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from starlette.routing import Route
 
-from infra.questions import Asked, BadCursor, read_cursor, written_cursor
+from infra.questions import Asked, read_cursor, written_cursor
 from infra.read_model.as_of import Building, schema_as_of
 from infra.read_model.difference import Differing, differing
 from infra.read_model.selection import Selection
@@ -16,7 +16,7 @@ from infra.read_model.tables import Table
 from infra.settings import Settings
 from services.http.access import require
 from services.http.differences import between
-from services.http.problems import malformed
+from services.http.problems import malformed, require_limit
 from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -57,9 +57,8 @@ class DifferenceHandler:
         by = await self._tokens.principal(request.header("authorization"))
         await require(self._runtime, by, self._asked.declaration.readers)
         wanted = msgspec.convert(request.query, Between, strict=False)
-        if not 1 <= wanted.limit <= self._settings.max_page:
-            raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
-        behind = self._behind(wanted.cursor)
+        require_limit(wanted.limit, self._settings.max_page)
+        behind = None if wanted.cursor is None else read_cursor(wanted.cursor, [str] * len(self._table.keys))
         first = selection_of(wanted.from_as_of, wanted.from_known_at, self._runtime.zone)
         if first is None:
             raise malformed("Say in from_as_of or from_known_at which moment the list is compared with")
@@ -73,12 +72,6 @@ class DifferenceHandler:
             rows = await differing(db, self._table, *schemas, behind=behind, limit=wanted.limit + 1)
         after = written_cursor(rows[wanted.limit - 1].key) if len(rows) > wanted.limit else None
         return Reply(200, _encode({"items": [self._told(row) for row in rows[: wanted.limit]], "next": after}))
-
-    def _behind(self, cursor: str | None) -> tuple[str, ...] | None:
-        try:
-            return None if cursor is None else read_cursor(cursor, [str] * len(self._table.keys))
-        except BadCursor:
-            raise malformed("cursor is not one that a page of this list ended with") from None
 
     async def _schema(self, moment: Selection | None) -> str | Building:
         if moment is None:

@@ -24,7 +24,7 @@ from infra.settings import Settings
 from services.composition import FEED_READERS, STREAM_READERS
 from services.http.access import require
 from services.http.differences import Differences
-from services.http.problems import malformed
+from services.http.problems import malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request, refusal, send_reply
 from services.runtime import Runtime
@@ -106,8 +106,7 @@ class LogPages:
     def _query(self, request: Request) -> FeedQuery:
         query = msgspec.convert(request.query, FeedQuery, strict=False)
         check_value(query.type, "type")
-        if not 1 <= query.limit <= self._settings.max_page:
-            raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
+        require_limit(query.limit, self._settings.max_page)
         if not 0 <= query.after < 1 << 62:
             raise malformed("after is a position of the log")
         return query

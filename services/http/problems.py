@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from aggregates.refused import Refused
 from infra.append import KeyReused, Taken, Unavailable
 from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
+from infra.questions import BadCursor
 from infra.read_model.as_of import BuildFailed
 from infra.reading import Behind
 from services.language import Language, say
@@ -69,6 +70,12 @@ def malformed(detail: str) -> Problem:
     return Problem(400, "malformed", "{detail}. See the address /openapi.json for what is taken.", {"detail": detail})
 
 
+def require_limit(limit: int, most: int) -> None:
+    """A Problem unless a page may hold so many."""
+    if not 1 <= limit <= most:
+        raise malformed(f"limit is a number from 1 to {most}")
+
+
 def problem_of(error: Exception) -> Problem:
     """What to answer for an exception; for one that nobody foresaw, a 500 without details."""
     match error:
@@ -76,6 +83,8 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Refused():
             return Problem(422, "refused", error.sentence, error.values)
+        case BadCursor():
+            return malformed("cursor is not one that a page of this list ended with")
         case msgspec.DecodeError() | UnicodeDecodeError():
             return malformed(str(error))
         case Forbidden():
@@ -99,18 +108,19 @@ def problem_of(error: Exception) -> Problem:
         case TimeoutError():
             return Problem(408, "too-slow", "Send the whole request at once.")
         case Behind():
-            return _later("What you ask for is not visible yet: ask again in a second.")
+            return later("What you ask for is not visible yet: ask again in a second.")
         case BuildFailed():
-            return _later(
+            return later(
                 "That day cannot be computed just now: ask again in a minute, and tell us if it stays.", seconds=60
             )
         case Unavailable() | psycopg.OperationalError() | PoolTimeout():
-            return _later("The database does not answer: ask again in a second.")
+            return later("The database does not answer: ask again in a second.")
         case _:
             return Problem(500, "broken", "It is our fault and has been noted: try again, and tell us if it stays.")
 
 
-def _later(sentence: LiteralString, *, seconds: int = 1) -> Problem:
+def later(sentence: LiteralString, *, seconds: int = 1) -> Problem:
+    """It cannot be done now; asking again after so many seconds is all there is to do."""
     return Problem(503, "unavailable", sentence, headers={"Retry-After": str(seconds)})
 
 

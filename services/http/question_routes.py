@@ -11,14 +11,14 @@ import msgspec
 from starlette.routing import Route
 
 from infra.commands import check_value
-from infra.questions import Asked, BadCursor
+from infra.questions import Asked
 from infra.read_model.as_of import Building, schema_as_of, thing_as_of
 from infra.read_model.selection import Selection
 from infra.settings import Settings
 from projections.question import Page
 from projections.row import View
 from services.http.access import require
-from services.http.problems import Problem, malformed
+from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
@@ -65,7 +65,7 @@ class QuestionHandler:
             if isinstance(found, Building):
                 return being_built(found)
             schema = found
-        page = self._page(moment)
+        page = self._asked.page(moment.limit, moment.cursor)
         async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page) as (db, position):
             found = await self._asked.ask(db, **arguments)
         return self._reply(found, page, position)
@@ -73,19 +73,12 @@ class QuestionHandler:
     def _arguments(self, request: Request) -> tuple[Moment, dict[str, Any]]:
         sent = request.query
         moment = msgspec.convert({k: v for k, v in sent.items() if k in KERNEL}, Moment, strict=False)
-        if not 1 <= moment.limit <= self._settings.max_page:
-            raise malformed(f"limit is a number from 1 to {self._settings.max_page}")
+        require_limit(moment.limit, self._settings.max_page)
         own = {k: v for k, v in sent.items() if k not in KERNEL} | request.parameters
         read = msgspec.convert(own, self._asked.arguments, strict=False)
         arguments = {name: getattr(read, name) for name in read.__struct_fields__}
         check_value(arguments, "query")
         return moment, arguments
-
-    def _page(self, moment: Moment) -> Page | None:
-        try:
-            return self._asked.page(moment.limit, moment.cursor)
-        except BadCursor:
-            raise malformed("cursor is not one that a page of this list ended with") from None
 
     async def _one_in_the_past(self, view: View[Any], arguments: dict[str, Any], selection: Selection) -> Reply:
         (key,) = (arguments[name] for name in self._asked.in_path)

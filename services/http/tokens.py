@@ -14,7 +14,7 @@ import jwt
 from aggregates.actor import ActorKind
 from aggregates.ids import SYNTAX, kind_of
 from infra.dispatcher import Principal
-from services.http.problems import Problem
+from services.http.problems import Problem, later
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 MOST_REMEMBERED = 10_000
@@ -73,10 +73,7 @@ class Tokens:
             claims = await asyncio.to_thread(self._verify, token)
             principal = _principal(claims["sub"])
         except jwt.PyJWKClientConnectionError:
-            raise Problem(
-                503, "unavailable", "The keys of the issuer cannot be read: ask again in a second.",
-                headers={"Retry-After": "1"},
-            ) from None  # fmt: skip
+            raise later("The keys of the issuer cannot be read: ask again in a second.") from None
         except Exception:  # PyJWT lets through whatever its parsers stumble over
             raise _unknown() from None
         self._known[token] = principal, float(claims["exp"])

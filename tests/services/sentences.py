@@ -14,7 +14,7 @@ from services.http.problems import TITLES
 from services.http.question_routes import KERNEL
 
 ROOT = Path(__file__).parents[2]
-SAYING = {"Refused": 0, "Problem": 2, "_later": 0, "note": 1}
+SAYING = {"Refused": 0, "Problem": 2, "later": 0, "note": 1}
 """Whose calls hold a sentence, and as which argument."""
 
 
