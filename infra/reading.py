@@ -45,29 +45,39 @@ class ReadModelReader:
 
     def __init__(self, pool: AsyncConnectionPool[Any], schema: str, *, patience: float = 2.0) -> None:
         self.pool, self.schema, self.patience = pool, schema, patience
+        live = sql.Identifier(schema)
+        self._position = sql.SQL("SELECT position FROM {}.place").format(live)
         self._place = sql.SQL(
             "SELECT p.position, extract(epoch FROM clock_timestamp() - p.beat_at)::float8, h.position - p.position,"
             " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0)"
             " FROM yewu.head h, {}.place p LEFT JOIN yewu.log l ON l.position = p.position + 1"
-        ).format(sql.Identifier(schema))
+        ).format(live)
+
+    async def position(self) -> int | None:
+        """How far the live schema is; None while nobody has built it."""
+        row = await self._asked(self._position)
+        return None if row is None else int(row[0])
 
     async def place(self) -> Place | None:
-        """Where the live schema stands; None while nobody has built it."""
+        """The same, and how well it is kept level."""
+        row = await self._asked(self._place)
+        return None if row is None else Place(*row)
+
+    async def _asked(self, query: sql.Composed) -> tuple[Any, ...] | None:
         async with self.pool.connection() as db:
             try:
-                cursor = await db.execute(self._place)
-                row = await cursor.fetchone()
+                row: tuple[Any, ...] | None = await (await db.execute(query)).fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 await db.rollback()
                 return None
-        return None if row is None else Place(*row)
+        return row
 
     async def reached(self, wanted: int) -> None:
         """Wait until the live schema has come so far; Behind if it does not in time."""
         deadline = time.monotonic() + self.patience
-        while (place := await self.place()) is None or place.position < wanted:
+        while (position := await self.position()) is None or position < wanted:
             if time.monotonic() > deadline:
-                raise Behind(wanted, place and place.position)
+                raise Behind(wanted, position)
             await sleep(0.005)
 
     @asynccontextmanager
