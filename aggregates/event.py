@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.actor import ActorKind, Delegation, Role
-from aggregates.ids import AnyId
+from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code, Text
 from aggregates.value import Value
 
@@ -61,6 +61,37 @@ class CommandRefused(Event):
     sentence: Text
     values: Mapping[str, Text]
     uncounted: int = 0
+
+
+class ObligationMissed(Event):
+    """The clock went past what somebody owed on a case. Lies on the stream of the case; its rule finds the same itself.
+
+    `told` counts how often it has been said of this obligation; `version` is the position of the event that gave the
+    parameter its value.
+    """
+
+    rule: Code
+    due_at: datetime
+    told: int
+    version: int | None = None
+
+
+class WaiverApproved(Event):
+    """A rule does not hold for a case until a day. Lies on the stream of the case."""
+
+    rule: Code
+    requested_by_id: EmployeeId
+    expires_at: datetime
+    grounds: Text
+
+
+class LegacySourceDescribed(Event):
+    """What a source of imported history can tell of: events, and fields of them. That it tells of nothing else proves
+    nothing. Lies on a stream of its own; `source` is that of `Origin`."""
+
+    source: Code
+    map: Code
+    tells: tuple[Code, ...]
 
 
 class Origin(Value):

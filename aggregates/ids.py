@@ -13,6 +13,7 @@ ComplaintId = NewType("ComplaintId", str)
 CustomerId = NewType("CustomerId", str)
 DepartmentId = NewType("DepartmentId", str)
 EmployeeId = NewType("EmployeeId", str)
+ImportId = NewType("ImportId", str)
 ParameterId = NewType("ParameterId", str)
 RefusalsId = NewType("RefusalsId", str)
 
@@ -23,6 +24,7 @@ KIND_OF_STREAM: Mapping[Any, str] = {
     CustomerId: "customer",
     DepartmentId: "department",
     EmployeeId: "employee",
+    ImportId: "import",
     ParameterId: "parameter",
     RefusalsId: "refusals",
 }

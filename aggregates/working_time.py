@@ -90,7 +90,11 @@ class WorkingTime:
 
     def days_after(self, start: datetime, days: int) -> datetime:
         """When so many working days have passed, each as long as those of the year it begins in."""
-        return self.after(start, days * self._year_of(start).day)
+        return self.after(start, days * self.day_in(start))
+
+    def day_in(self, instant: datetime) -> timedelta:
+        """How much work a day holds in the year of an instant. NoCalendar."""
+        return self._year_of(instant).day
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Delegation, Role
-from aggregates.event import Event, Recorded
+from aggregates.event import Event, LegacySourceDescribed, Recorded
 from aggregates.facts import Post, Quantity, Setting
 from aggregates.ids import EmployeeId
 from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished, year_of
@@ -103,7 +103,11 @@ class Version(Value):
 
 
 class Reference(Value):
-    """Offices, delegations, parameters and calendars as they stand after the event at `position`."""
+    """Offices, delegations, parameters and calendars as they stand after the event at `position`.
+
+    `calendar` is the position of the newest calendar, `sources` are those that history was imported from, and what
+    each can tell of. `appointments` are the events behind the offices, for whoever judges them anew.
+    """
 
     position: int = 0
     offices: Mapping[EmployeeId, tuple[Office, ...]] = {}
@@ -112,15 +116,25 @@ class Reference(Value):
     versions: Mapping[Code, tuple[Version, ...]] = {}
     zone: Code = Code("UTC")
     years: Mapping[int, WorkingYear] = {}
+    calendar: int = 0
+    appointments: tuple[Recorded[Any], ...] = ()
+    sources: Mapping[Code, frozenset[Code]] = {}
 
     @property
     def working_time(self) -> WorkingTime:
         """The company's, as far as its calendars are published."""
         return _working_time(tuple(self.years.values()), self.zone)
 
+    def could_tell(self, source: str, needed: Iterable[Iterable[str]]) -> bool:
+        """Could a source of imported history tell one thing of each group? One that nobody has described could."""
+        told = self.sources.get(Code(source))
+        return told is None or all(any(name in told for name in group) for group in needed)
+
     def after(self, record: Recorded[Any]) -> Reference:
         """The reference data once this has happened too; events of no concern change nothing but the position."""
-        return replace(self._learned(record.event, record.position), position=record.position)
+        learned = self._learned(record.event, record.position)
+        appointments = (*self.appointments, record) if type(record.event) in APPOINTMENTS else self.appointments
+        return replace(learned, position=record.position, appointments=appointments)
 
     def _learned(self, event: Event, position: int) -> Reference:
         match event:
@@ -158,7 +172,10 @@ class Reference(Value):
             case DepartmentFounded(zone=zone):
                 return replace(self, zone=zone)
             case BusinessCalendarPublished() | BusinessCalendarCorrected() as given:
-                return replace(self, years={**self.years, given.year: year_of(given)})
+                return replace(self, years={**self.years, given.year: year_of(given)}, calendar=position)
+            case LegacySourceDescribed(source=source, tells=tells):
+                told = self.sources.get(source, frozenset()) | frozenset(tells)
+                return replace(self, sources={**self.sources, source: told})
             case _:
                 return self
 
@@ -225,4 +242,4 @@ def _working_time(years: tuple[WorkingYear, ...], zone: str) -> WorkingTime:
     return WorkingTime(years, ZoneInfo(zone))
 
 
-REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR
+REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR | {LegacySourceDescribed}

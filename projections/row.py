@@ -49,6 +49,11 @@ def its_stream_and_person(kind: Any) -> Key:
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (record.stream_id, record.person))
 
 
+def its_stream_under(name: str, kind: Any) -> Key:
+    """A row for each stream of one kind, under a name that tells it from the rows of other views of the same type."""
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id))
+
+
 def the(field: str, *, or_its_stream: bool = False) -> Key:
     """The row of the id in that field; where asked for, the stream's own row if the event has no such field."""
 
@@ -108,9 +113,20 @@ class View(Generic[R]):
                 refers="reference" in hints,
             )
             for event in get_args(annotation) or (annotation,):
-                if event in self.folds:
-                    raise TypeError(f"two steps of {row.__name__} take {event.__name__}")
-                self.folds[event], self.keys[event] = fold, key.of_event(event)
+                self._take(event, fold)
+
+    @classmethod
+    def of(cls, row: type[R], folds: Iterable[tuple[type[Event], Fold[R]]], *, key: Key) -> View[R]:
+        """A view whose steps are not written one by one but made, as those of a conformance rule are from its data."""
+        view = cls(row, key=key)
+        for event, fold in folds:
+            view._take(event, fold)
+        return view
+
+    def _take(self, event: type[Event], fold: Fold[R]) -> None:
+        if event in self.folds:
+            raise TypeError(f"two steps of {self.row.__name__} take {event.__name__}")
+        self.folds[event], self.keys[event] = fold, self.key.of_event(event)
 
     @property
     def events(self) -> Iterable[type[Event]]:

@@ -6,12 +6,26 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from aggregates.event import CommandRefused, Event, LegacyRecordImported, events_of
+from aggregates.event import (
+    CommandRefused,
+    Event,
+    LegacyRecordImported,
+    LegacySourceDescribed,
+    ObligationMissed,
+    WaiverApproved,
+    events_of,
+)
 from infra.commands import Kind, commands_of
 from services.composition import AGGREGATES, VIEWS
 from services.language import Language, label
 
-KERNEL_EVENTS: tuple[type[Event], ...] = (LegacyRecordImported, CommandRefused)
+KERNEL_EVENTS: tuple[type[Event], ...] = (
+    LegacyRecordImported,
+    LegacySourceDescribed,
+    CommandRefused,
+    ObligationMissed,
+    WaiverApproved,
+)
 
 
 def events_page() -> str:
@@ -67,7 +81,7 @@ def _event(event: type[Event]) -> Iterator[str]:
 
 
 def _taken_by(event: type[Event]) -> list[str]:
-    return [view.row.__name__ for view in VIEWS if event in view.folds]
+    return list(dict.fromkeys(view.row.__name__ for view in VIEWS if event in view.folds))
 
 
 def _spelt(annotation: Any) -> str:

@@ -20,6 +20,8 @@ from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
 from projections import calendars, complaints, customers, employees, parameters, posts
 from projections.row import View
+from projections.rules import organisation, service
+from projections.rules.rule import Rule
 
 AGGREGATES = (
     Kind(aggregate=Department, id=DepartmentId, path="department"),
@@ -30,6 +32,8 @@ AGGREGATES = (
     Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
 )
 
+RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES)
+
 VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
@@ -38,6 +42,7 @@ VIEWS: tuple[View[Any], ...] = (
     posts.posts,
     parameters.parameters,
     calendars.calendars,
+    *(rule.view for rule in RULES),
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
@@ -75,4 +80,4 @@ STREAM_READERS: Mapping[str, frozenset[Role]] = {
 
 def read_model(codec: Codec) -> ReadModel:
     """The read model of this version of the code."""
-    return ReadModel(VIEWS, codec, fingerprint(VIEWS))
+    return ReadModel(VIEWS, codec, fingerprint(VIEWS, (organisation, service)))

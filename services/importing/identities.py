@@ -19,6 +19,11 @@ def known_id(kind: str, source: str, label: str) -> str:
     return f"{kind}-{_drawn(source, kind, label)}"
 
 
+def import_id(file_hash: str, tells: tuple[str, ...]) -> str:
+    """The stream that says what a file can tell of by a map."""
+    return f"import-{_drawn(file_hash, *tells)}"
+
+
 def command_id(file_hash: str, case: str) -> UUID:
     """What wrote this case, and those that went into the log together with it."""
     return _drawn("write", file_hash, case)

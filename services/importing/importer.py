@@ -17,11 +17,12 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 from msgspec.structs import astuple
 
 from aggregates.actor import ActorKind
-from aggregates.event import Envelope, Origin
+from aggregates.event import Envelope, LegacySourceDescribed, Origin
 from aggregates.refused import Refused
+from aggregates.text import Code
 from aggregates.value import Value
 from infra.library.mapping import Unrecorded
-from services.importing.identities import case_id, command_id, known_id
+from services.importing.identities import case_id, command_id, import_id, known_id
 from services.importing.maps import PERSON, Known, Map
 from services.importing.pace import Pace
 from services.importing.sources import Limits, Original, rows_of
@@ -175,6 +176,7 @@ class _Writing:
 
     def __init__(self, plan: Map, source: Source, staging: Staging, log: Log) -> None:
         self._plan, self._source, self._staging, self._log = plan, source, staging, log
+        self._described = import_id(source.hash, plan.tells)
         self.recorded = self.already = 0
 
     def write(self, cases: Sequence[Translated]) -> None:
@@ -200,16 +202,29 @@ class _Writing:
         """The cases that were missing; now they are in the log."""
         streams = {case.name: case_id(self._plan.stream, self._source.hash, case.name) for case in cases}
         people = {one: known_id(one[0], self._plan.source, one[1]) for case in cases for one in case.mentions}
-        versions = self._log.versions([*streams.values(), *people.values()])
+        versions = self._log.versions([*streams.values(), *people.values(), self._described])
         missing = [case for case in cases if not versions[streams[case.name]]]
         if missing:
             command = command_id(self._source.hash, missing[0].name)
             mentioned = dict.fromkeys(one for case in missing for one in case.mentions)
-            events = [self._registered(one, people[one], command) for one in mentioned if not versions[people[one]]]
+            events = [] if versions[self._described] else [self._description(command)]
+            events += [self._registered(one, people[one], command) for one in mentioned if not versions[people[one]]]
             for case in missing:
                 events += self._history(case, streams[case.name], command)
             self._log.record(events)
         return missing
+
+    def _description(self, command: UUID) -> Unrecorded:
+        """What the file can tell of by this map, said once before its first case."""
+        tells = tuple(map(Code, self._plan.tells))
+        return Unrecorded(
+            stream_id=self._described,
+            version=1,
+            event=LegacySourceDescribed(source=Code(self._source.hash), map=Code(self._plan.name), tells=tells),
+            actor_id=IMPORTER,
+            command_id=command,
+            envelope=Envelope(kind=ActorKind.IMPORTER),
+        )
 
     def _registered(self, known: Known, stream_id: str, command: UUID) -> Unrecorded:
         """Somebody is put on file for the time when the source mentions them first."""

@@ -176,6 +176,13 @@ class Map(Value):
     registrations: Mapping[str, Registration]
     named: Mapping[str, str]
 
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """The events that rows of this source may become, and the fields of them that it fills, in order."""
+        made = [(one.event.__name__, field.name) for rule in self.rules for one in rule.becomes for field in one.fields]
+        events = [one.event.__name__ for rule in self.rules for one in rule.becomes]
+        return tuple(sorted({*events, *(f"{event}.{field}" for event, field in made)}))
+
     def check_columns(self, there: Iterable[str], file: str) -> None:
         """Refused if the map names a column that the file does not have."""
         found = set(there)

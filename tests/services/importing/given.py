@@ -12,7 +12,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 
 from aggregates.business.customer import Customer
-from aggregates.event import Aggregate, Envelope
+from aggregates.event import Aggregate, Envelope, LegacySourceDescribed
 from aggregates.people.employee import Employee
 from aggregates.refused import Refused
 from aggregates.service.complaint import Complaint
@@ -75,10 +75,14 @@ TWO_TICKETS = (
 
 
 class LogInMemory:
-    """A log that takes a write whole or not at all, and can be told to fail before one."""
+    """A log that takes a write whole or not at all, and can be told to fail before one.
+
+    What files say of themselves it keeps in `described`, apart from what became of their rows.
+    """
 
     def __init__(self) -> None:
         self.written: list[Unrecorded] = []
+        self.described: list[Unrecorded] = []
         self.writes: list[int] = []
         self.before_write: Callable[[], None] = lambda: None
         self._versions = Counter[str]()
@@ -95,8 +99,10 @@ class LogInMemory:
                 raise IntegrityError(event.stream_id)
             after[event.stream_id] += 1
         self._versions = after
-        self.written += events
-        self.writes.append(len(events))
+        of_rows = [event for event in events if not isinstance(event.event, LegacySourceDescribed)]
+        self.described += [event for event in events if isinstance(event.event, LegacySourceDescribed)]
+        self.written += of_rows
+        self.writes.append(len(of_rows))
         return len(self.written)
 
 

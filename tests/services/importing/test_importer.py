@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from aggregates.event import Event
+from aggregates.event import Event, LegacySourceDescribed
 from aggregates.refused import Refused
+from aggregates.text import Code
 from infra.codec import Codec, envelope_bytes
 from infra.library.application import LogApplication
 from infra.library.mapping import Unrecorded
@@ -65,6 +66,25 @@ def test_another_file_of_the_same_source_knows_the_same_people(tmp_path: Path) -
     assert report.recorded == 1
     assert {type(one.event).__name__ for one in written[here:]} == {"ComplaintReceived", "LegacyRecordImported"}
     assert written[0].stream_id == getattr(written[here].event, "customer_id", None)
+
+
+def test_what_a_file_can_tell_of_is_said_once_before_its_first_case(tmp_path: Path) -> None:
+    log = LogInMemory()
+    for _ in range(2):
+        imported(tmp_path, TWO_TICKETS, log=log)
+    (said,) = log.described
+    tells = ("ComplaintClosed", "ComplaintReceived", "ComplaintReceived.channel", "ComplaintReceived.customer_id")
+    assert said.event == LegacySourceDescribed(
+        source=Code(origin_source(log)), map=Code("desk.toml"), tells=tuple(map(Code, tells))
+    )
+    imported(tmp_path, TWO_TICKETS + "3,2025-03-05T09:00:00Z,opened,Mei,Acme\n", log=log)
+    assert len(log.described) == 2
+
+
+def origin_source(log: LogInMemory) -> str:
+    origin = log.written[-1].envelope.origin
+    assert origin is not None
+    return origin.source
 
 
 def test_people_of_another_source_are_other_people(tmp_path: Path) -> None:
@@ -232,7 +252,8 @@ with LogApplication.open(sys.argv[1], Codec(Event.known.values())) as log:
 def in_the_log(database: str) -> list[tuple[object, ...]]:
     with psycopg.connect(database) as db:
         return db.execute(
-            "SELECT stream_id, version, type, data, meta, effective_at FROM yewu.log ORDER BY stream_id, version"
+            "SELECT stream_id, version, type, data, meta, effective_at FROM yewu.log"
+            " WHERE type <> 'LegacySourceDescribed' ORDER BY stream_id, version"
         ).fetchall()
 
 

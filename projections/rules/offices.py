@@ -1,0 +1,130 @@
+"""Who held an office when: worked out anew from the events alone, so that a fault in the gates cannot hide here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from aggregates.actor import Role
+from aggregates.event import Recorded
+from aggregates.organisation.department import (
+    ActingEnded,
+    ActingStarted,
+    BusinessAreaAssigned,
+    BusinessAreaWithdrawn,
+    DelegationGranted,
+    DelegationRevoked,
+    RoleAssigned,
+    RoleEnded,
+)
+
+
+class Span(NamedTuple):
+    """Somebody holds something from an instant on, up to another or without end."""
+
+    who: str
+    since: datetime
+    until: datetime | None
+
+
+class _Spans:
+    """Spans that begin and are cut short, as the events say one after the other."""
+
+    def __init__(self) -> None:
+        self._spans: dict[tuple[Any, ...], list[Span]] = {}
+
+    def begin(self, key: tuple[Any, ...], who: str, since: datetime, until: datetime | None) -> None:
+        self._spans.setdefault(key, []).append(Span(who, since, until))
+
+    def end(self, key: tuple[Any, ...], at: datetime) -> None:
+        """Whatever lasts longer ends there; what would have begun later never comes."""
+        cut = [
+            span if span.until is not None and span.until <= at else span._replace(until=at) for span in self._of(key)
+        ]
+        self._spans[key] = [span for span in cut if span.until is None or span.since < span.until]
+
+    def all(self) -> Iterator[Span]:
+        for spans in self._spans.values():
+            yield from spans
+
+    def _of(self, key: tuple[Any, ...]) -> list[Span]:
+        return self._spans.get(key, [])
+
+
+def in_office(appointments: Iterable[Recorded[Any]], office: Role) -> list[Span]:
+    """Who held an office when, in whichever unit, in their own right."""
+    spans = _Spans()
+    for record in appointments:
+        match record.event:
+            case RoleAssigned(employee_id=who, role=role, unit=unit, valid_from=since, valid_until=until):
+                if role == office:
+                    spans.begin((who, unit), who, since, until)
+            case RoleEnded(employee_id=who, role=role, unit=unit, ended_at=at):
+                if role == office:
+                    spans.end((who, unit), at)
+            case _:
+                pass
+    return list(spans.all())
+
+
+def acting(appointments: Iterable[Recorded[Any]]) -> list[Span]:
+    """Who stood in for the manager when."""
+    spans = _Spans()
+    for record in appointments:
+        match record.event:
+            case ActingStarted(employee_id=who, valid_from=since, valid_until=until):
+                spans.begin((who,), who, since, until)
+            case ActingEnded(employee_id=who, ended_at=at):
+                spans.end((who,), at)
+            case _:
+                pass
+    return list(spans.all())
+
+
+def in_charge(appointments: Iterable[Recorded[Any]]) -> dict[str, list[Span]]:
+    """Of each business area that anybody was ever in charge of: who was, when."""
+    of_area: dict[str, _Spans] = {}
+    for record in appointments:
+        match record.event:
+            case BusinessAreaAssigned(employee_id=who, area=area, valid_from=since, valid_until=until):
+                of_area.setdefault(area, _Spans()).begin((who,), who, since, until)
+            case BusinessAreaWithdrawn(employee_id=who, area=area, ended_at=at):
+                of_area.setdefault(area, _Spans()).end((who,), at)
+            case _:
+                pass
+    return {area: list(spans.all()) for area, spans in of_area.items()}
+
+
+def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[tuple[str, Span]]:
+    """Who had lent a power to whom, and when."""
+    found: dict[str, tuple[str, Span]] = {}
+    for record in appointments:
+        match record.event:
+            case DelegationGranted() as granted if power in granted.powers:
+                span = Span(granted.delegate_id, granted.valid_from, granted.valid_until)
+                found[granted.number] = (granted.grantor_id, span)
+            case DelegationRevoked(number=number, ended_at=at) if number in found:
+                grantor_id, span = found[number]
+                if span.until is None or at < span.until:
+                    found[number] = (grantor_id, span._replace(until=at))
+            case _:
+                pass
+    return list(found.values())
+
+
+def held(appointments: Iterable[Recorded[Any]], office: Role, who: str, at: datetime) -> bool:
+    """Did somebody hold an office at an instant: in their own right, acting, or by a power lent by whoever held it?"""
+    appointments = tuple(appointments)
+    own = in_office(appointments, office)
+    if office == Role.MANAGER:
+        own += acting(appointments)
+    holders = {span.who for span in own if _lasts(span, at)}
+    return who in holders or any(
+        span.who == who and grantor_id in holders and _lasts(span, at)
+        for grantor_id, span in lent(appointments, office)
+    )
+
+
+def _lasts(span: Span, at: datetime) -> bool:
+    return span.since <= at and (span.until is None or at < span.until)

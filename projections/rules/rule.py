@@ -1,0 +1,264 @@
+"""What all rules say, and what happens to the duties of any: begun, shelved, taken up again, handed over, ended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias
+
+from msgspec.structs import replace
+
+from aggregates.actor import Role
+from aggregates.event import Event, ObligationMissed, Recorded, WaiverApproved
+from aggregates.ids import AnyId
+from aggregates.text import Code
+from projections.reference import Reference
+from projections.row import Fold, View, its_stream_under
+from projections.rules.duty import DutyRow, State, Verdict
+from projections.rules.term import Limit, end_of, length, passed
+
+Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
+Events: TypeAlias = tuple[type[Event], ...]
+Held: TypeAlias = Mapping[type[Event], str]
+"""In which field of an event a name stands."""
+
+
+def names(events: Iterable[type[Event]], field: str | None = None) -> tuple[str, ...]:
+    """What events, or that field of them, are called in the description of a source."""
+    return tuple(event.__name__ if field is None else f"{event.__name__}.{field}" for event in events)
+
+
+class Mode(StrEnum):
+    """What is done about a breach: the command is refused, goes through with a warning, or is found afterwards."""
+
+    PREVENT = "prevent"
+    WARN = "warn"
+    DETECT = "detect"
+
+
+class Rule:
+    """A rule of the regulation as data: what it is called, which clauses it stands for, and what its cases are.
+
+    `over`: the events that end a case, so that what is still owed then is missed. `shelved`: those after which nobody
+    owes anything until one of `resumed`. `owed_by`: the office that owes; `handler`: the event and field that name a
+    person instead; `unit`: those that name the department. `ladder`: who is told, one after the other, while it is
+    missed; `level`: the event and field that say how far up that is already.
+    """
+
+    template: ClassVar[str]
+
+    def __init__(
+        self,
+        number: str,
+        meaning: str,
+        *,
+        cases: Any,
+        clauses: tuple[str, ...],
+        mode: Mode,
+        over: Events = (),
+        shelved: Events = (),
+        resumed: Events = (),
+        owed_by: Role = Role.MANAGER,
+        handler: Held | None = None,
+        unit: Held | None = None,
+        level: Held | None = None,
+        ladder: tuple[Role, ...] = (),
+        within: Limit | None = None,
+    ) -> None:
+        self.number, self.meaning, self.cases = Code(number), meaning, cases
+        self.clauses, self.mode = tuple(map(Code, clauses)), mode
+        self.over, self.shelved, self.resumed = over, shelved, resumed
+        self.owed_by, self.handler, self.unit, self.level = owed_by, handler or {}, unit or {}, level or {}
+        self.ladder, self.within = ladder, within
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        """What the template does at which event; at one event, one after the other."""
+        raise NotImplementedError
+
+    @cached_property
+    def view(self) -> View[DutyRow]:
+        """The fold of this rule alone: a row of duty for each case."""
+        handlers: defaultdict[type[Event], list[Handler]] = defaultdict(list)
+        for event, handler in (*self.handlers(), *self._in_common()):
+            if handler not in handlers[event]:
+                handlers[event].append(handler)
+        folds = ((event, _fold(steps)) for event, steps in handlers.items())
+        return View.of(DutyRow, folds, key=its_stream_under(self.number, self.cases))
+
+    @cached_property
+    def asked(self) -> Events:
+        """The events that this rule is about."""
+        return tuple(dict.fromkeys(event for event, _ in self.handlers()))
+
+    def _in_common(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.shelve) for event in self.shelved)
+        yield from ((event, self.resume) for event in self.resumed)
+        yield from ((event, self.hand_over) for event in self.handler)
+        yield from ((event, self.move) for event in self.unit)
+        yield from ((event, self.rise) for event in self.level)
+        if self.within is not None:
+            if self.within.named_by is not None:
+                yield self.within.named_by[0], self.measure
+            yield ObligationMissed, self.tell
+        yield WaiverApproved, self.waive
+
+    def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """An obligation begins; again after an earlier one, but never beside one that is still owed."""
+        if row is not None and row.state is State.OWED:
+            return row
+        if row is not None and row.state is State.SHELVED:
+            return self._resumed(row, record.effective_at, reference)
+        at, origin = record.effective_at, record.origin
+        version = None if self.within is None else self.within.version(reference, at)
+        begun = DutyRow(
+            rule=self.number,
+            case_id=AnyId(record.stream_id),
+            verdict=Verdict.PENDING if row is None else row.verdict,
+            state=State.OWED,
+            began_at=at,
+            began_by=record.position,
+            imported=origin is not None,
+            since_at=at,
+            version=None if version is None else version.position,
+            calendar=None if self.within is None else reference.calendar,
+        )
+        if row is not None:
+            begun = _after_another(row, begun)
+        if origin is not None and not reference.could_tell(origin.source, self.needed):
+            return replace(begun, verdict=Verdict.UNDETERMINABLE, state=State.DONE)
+        if self.within is None or self.within.named_by is not None:
+            return begun
+        return self.measured(begun, self.within, self.within.value, reference)
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        """Of each group one event, or a field of one, is needed: a source that can tell of none proves nothing."""
+        return ()
+
+    def measure(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Now it is known how long it may take."""
+        if row is None or row.state is State.DONE or self.within is None or self.within.named_by is None:
+            return row
+        return self.measured(row, self.within, str(getattr(record.event, self.within.named_by[1])), reference)
+
+    def measured(self, row: DutyRow, limit: Limit, value: str | None, reference: Reference) -> DutyRow:
+        """By when it is owed: by the version of the parameter that was in force when the obligation began."""
+        version = next(
+            (v for v in reference.versions.get(Code(limit.parameter), ()) if v.position == row.version), None
+        )
+        term = length(limit.quantity(version, value), row.began_at, reference)
+        if term is None or row.state is State.SHELVED:
+            return replace(row, term_seconds=term and term.seconds, due_at=None, alarm_at=None)
+        due = end_of(row.since_at or row.began_at, term.seconds - row.spent_seconds, term.around_the_clock, reference)
+        return replace(
+            row, term_seconds=term.seconds, around_the_clock=term.around_the_clock, due_at=due, alarm_at=due, told=0
+        )
+
+    def shelve(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Nobody owes anything for the time being; what was too late by then stays so."""
+        if row is None or row.state is not State.OWED:
+            return row
+        at = record.effective_at
+        if row.due_at is not None and at > row.due_at:
+            return self.missed(row, record)
+        since = row.since_at or row.began_at
+        spent = row.spent_seconds + passed(since, at, row.around_the_clock, reference)
+        verdict = row.verdict if row.missed else Verdict.NOT_APPLICABLE
+        return replace(row, state=State.SHELVED, verdict=verdict, spent_seconds=spent, due_at=None, alarm_at=None)
+
+    def resume(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """What was shelved is owed again, with the time that was left."""
+        if row is None or row.state is not State.SHELVED:
+            return row
+        return self._resumed(row, record.effective_at, reference)
+
+    def _resumed(self, row: DutyRow, at: datetime, reference: Reference) -> DutyRow:
+        due = None
+        if row.term_seconds is not None:
+            due = end_of(at, max(row.term_seconds - row.spent_seconds, 0), row.around_the_clock, reference)
+        verdict = row.verdict if row.missed else Verdict.PENDING
+        return replace(row, state=State.OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
+
+    def end(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """The case is over: what is still owed was never done."""
+        return row if row is None or row.state is not State.OWED else self.missed(row, record)
+
+    def hand_over(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """From now on somebody in particular owes it."""
+        return row and replace(row, owner_id=getattr(record.event, self.handler[type(record.event)]))
+
+    def move(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """From now on that department owes it."""
+        return row and replace(row, unit=getattr(record.event, self.unit[type(record.event)]))
+
+    def rise(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """Somebody higher has been told."""
+        return row and replace(row, level=getattr(record.event, self.level[type(record.event)]))
+
+    def tell(self, row: DutyRow | None, record: Recorded[ObligationMissed], reference: Reference) -> DutyRow | None:
+        """The clock has spoken; it speaks again when as much time has passed once more, up the ladder to its end."""
+        if row is None or record.event.rule != self.number or row.due_at is None or row.term_seconds is None:
+            return row
+        told = record.event.told
+        again = None
+        if told < len(self.ladder):
+            again = end_of(row.due_at, told * row.term_seconds, row.around_the_clock, reference)
+        return replace(row, told=told, level=max(row.level, min(told, len(self.ladder))), alarm_at=again)
+
+    def waive(self, row: DutyRow | None, record: Recorded[WaiverApproved], _reference: Reference) -> DutyRow | None:
+        """Until a day the rule does not hold for this case."""
+        if row is None or record.event.rule != self.number:
+            return row
+        return replace(row, waived_until=record.event.expires_at, waived_by=record.position)
+
+    def done(self, row: DutyRow, record: Recorded[Any], verdict: Verdict = Verdict.CONFORMANT) -> DutyRow:
+        """It was done in time: what happened earlier still counts."""
+        return _decided(row, record, row.verdict if row.missed else verdict)
+
+    def missed(self, row: DutyRow, record: Recorded[Any]) -> DutyRow:
+        """It was done too late, or never, or what is forbidden was done; unless a waiver was in force."""
+        waived = row.waived_until is not None and record.effective_at <= row.waived_until
+        verdict = Verdict.WAIVED if waived and row.verdict is not Verdict.VIOLATED else Verdict.VIOLATED
+        return replace(_decided(row, record, verdict), missed=row.missed + 1)
+
+
+def _decided(row: DutyRow, record: Recorded[Any], verdict: Verdict) -> DutyRow:
+    return replace(
+        row,
+        verdict=verdict,
+        state=State.DONE,
+        alarm_at=None,
+        done_at=record.effective_at,
+        decided_by=record.position,
+    )
+
+
+def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
+    """An obligation that begins after one that is over: what was missed then is not forgotten."""
+    return replace(
+        begun,
+        verdict=row.verdict if row.missed else Verdict.PENDING,
+        owner_id=row.owner_id,
+        unit=row.unit,
+        missed=row.missed,
+        waived_until=row.waived_until,
+        waived_by=row.waived_by,
+    )
+
+
+def _fold(handlers: Iterable[Handler]) -> Fold[DutyRow]:
+    first, *others = handlers
+    step = first if not others else _one_after_the_other((first, *others))
+    return Fold(step=step, begins=True, changes=True, refers=True)
+
+
+def _one_after_the_other(handlers: tuple[Handler, ...]) -> Handler:
+    def step(row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        for handler in handlers:
+            row = handler(row, record, reference)
+        return row
+
+    return step

@@ -1,0 +1,166 @@
+"""The rules share nothing with the gates they check but the events, so a bug in a gate cannot hide from them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable, Iterator
+from inspect import signature
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+import pytest
+from msgspec.structs import replace
+
+from aggregates.actor import Actor, Role
+from aggregates.event import Event, decide
+from aggregates.ids import CustomerId, EmployeeId
+from aggregates.organisation.department import BusinessAreaAssigned, Department, RoleAssigned, UnitEstablished
+from aggregates.refused import Refused
+from aggregates.service.complaint import Complaint, Complexity, Offer, Severity
+from aggregates.text import Code, Text
+from projections.rules import organisation, service
+from projections.rules.duty import Verdict
+from projections.rules.rule import Mode
+from services.composition import RULES
+from tests.projections.rules.cases import ANNA, BORIS, FOUNDED, LI, Happened, on, verdict
+
+RULES_FOLDER = Path(importlib.import_module("projections.rules").__path__[0])
+KERNEL = {
+    "aggregates.actor": {"Role"},
+    "aggregates.event": {"Event", "Recorded", "ObligationMissed", "WaiverApproved"},
+    "aggregates.facts": {"Quantity", "Unit"},
+    "aggregates.ids": None,
+    "aggregates.text": {"Code"},
+    "aggregates.value": {"Value"},
+    "aggregates.working_time": {"NoCalendar"},
+}
+"""What rules may know of the kernel: the words that events are written in. None: all of it."""
+
+OF_THE_VIEWS = {"projections.reference", "projections.row"}
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+
+
+def is_event_type(module: str, name: str) -> bool:
+    thing = getattr(importlib.import_module(module), name)
+    parts = get_args(thing) if isinstance(thing, UnionType) else (thing,)
+    return all(isinstance(part, type) and issubclass(part, Event) for part in parts)
+
+
+@pytest.mark.parametrize("path", sorted(RULES_FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_rules_import_nothing_of_the_aggregates_but_event_types(path: Path) -> None:
+    for module, name in imports(path):
+        top = module.partition(".")[0]
+        if module in KERNEL:
+            allowed = KERNEL[module]
+            assert allowed is None or name in allowed, f"{path.name} imports {name} of {module}"
+        elif top == "aggregates":
+            assert is_event_type(module, name), f"{path.name} imports {name} of {module}, which is no event"
+        elif top == "projections":
+            assert module in OF_THE_VIEWS or module.startswith("projections.rules"), f"{path.name} imports {module}"
+        else:
+            assert top in {"__future__", "collections", "datetime", "enum", "functools", "typing", "msgspec"}
+
+
+WORDS, PHONE, BUSINESS = Text("words"), Code("phone"), Code("business")
+CLERK = Actor(id=ANNA, roles=frozenset({Role.CUSTOMER_SERVICE, Role.EMPLOYEE}))
+
+
+class Case:
+    """A complaint worked by commands alone, whose gates a test may break on purpose."""
+
+    def __init__(self) -> None:
+        self.state, self.happened = Complaint(), list[Happened]()
+
+    def do(self, command: Callable[..., Any], by: Actor | None = None, /, **arguments: Any) -> None:
+        """Carry out a command, and keep what came of it."""
+        if "by" in signature(command).parameters:
+            arguments["by"] = by or CLERK
+        for event in decide(self.state, command, **arguments):
+            self.happened.append(Happened(event, on(2, 9, len(self.happened)), (by or CLERK).id))
+            self.state = self.state.evolve(event)  # type: ignore[arg-type]
+
+    def receive(self, remedy_sought: Text | None = WORDS) -> None:
+        self.do(
+            Complaint.receive,
+            customer_id=CustomerId("customer-carl"),
+            channel=PHONE,
+            facts=WORDS,
+            remedy_sought=remedy_sought,
+        )
+
+    def assess(self, complained_about_id: EmployeeId | None = None) -> None:
+        self.do(
+            Complaint.assess,
+            category=Code("delivery"),
+            severity=Severity.S2,
+            safety_or_legal=False,
+            complexity=Complexity.SIMPLE,
+            complained_about_id=complained_about_id,
+        )
+
+
+def test_a_complaint_closed_through_a_broken_gate_is_found() -> None:
+    case = Case()
+    case.receive()
+    with pytest.raises(Refused):
+        case.do(Complaint.close)
+    case.state = replace(case.state, offer=Offer.CONFIRMED)  # the gate believes what nobody said
+    case.do(Complaint.close)
+    assert verdict(service.UNTIL_SATISFIED, *case.happened) is Verdict.VIOLATED
+
+
+def test_an_assessment_of_what_is_not_recorded_is_found() -> None:
+    case = Case()
+    case.receive(remedy_sought=None)
+    with pytest.raises(Refused):
+        case.assess()
+    case.state = replace(case.state, has_remedy_sought=True)
+    case.assess()
+    assert verdict(service.RECORDED, *case.happened) is Verdict.VIOLATED
+
+
+def test_a_handler_who_is_complained_about_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case()
+    case.receive()
+    case.assess(complained_about_id=BORIS)
+    boris = Actor(id=BORIS, roles=frozenset({Role.CUSTOMER_SERVICE, Role.EMPLOYEE}))
+    with pytest.raises(Refused):
+        case.do(Complaint.record_investigation, boris, findings=WORDS, root_cause=Code("valve"))
+    monkeypatch.setattr(Complaint, "_must_be_impartial", lambda _self, _by: None)
+    case.do(Complaint.record_investigation, boris, findings=WORDS, root_cause=Code("valve"))
+    assert verdict(service.IMPARTIAL, *case.happened) is Verdict.VIOLATED
+
+
+def test_a_second_manager_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    department = Department().evolve(UnitEstablished(unit=BUSINESS, name=BUSINESS))
+    department = department.evolve(RoleAssigned(employee_id=LI, role=Role.MANAGER, unit=BUSINESS, valid_from=FOUNDED))
+    monkeypatch.setattr(Department, "_taken_in", lambda _self, _term: iter(()))  # it sees no office that is taken
+    events = decide(department, Department.succeed_manager, by=CLERK, at=on(3), employee_id=BORIS)
+    happened = [Happened(event, on(3), LI, stream_id="department") for event in events]
+    assert verdict(organisation.ONE_MANAGER, *happened, case="department") is Verdict.VIOLATED
+
+
+def test_an_area_left_without_a_deputy_is_found_though_no_gate_refuses_it() -> None:
+    deputy = RoleAssigned(employee_id=ANNA, role=Role.DEPUTY, unit=BUSINESS, valid_from=on(2))
+    charge = BusinessAreaAssigned(employee_id=ANNA, area=Code("heating"), valid_from=on(2))
+    department = Department().evolve(deputy).evolve(charge)
+    (withdrawn,) = decide(department, Department.withdraw_area, at=on(3), employee_id=ANNA, area=Code("heating"))
+    happened = [
+        Happened(event, on(day), LI, stream_id="department")
+        for event, day in ((deputy, 2), (charge, 2), (withdrawn, 3))
+    ]
+    assert verdict(organisation.ONE_DEPUTY, *happened, case="department") is Verdict.VIOLATED
+
+
+def test_each_rule_that_a_gate_prevents_is_tried_with_the_gate_broken() -> None:
+    prevented = {rule.number for rule in RULES if rule.mode is Mode.PREVENT}
+    assert prevented == {"R-CS-2", "R-CS-7", "R-CS-8", "R-ORG-1"}
