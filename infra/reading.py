@@ -6,6 +6,7 @@ import time
 from asyncio import sleep
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -82,9 +83,14 @@ class ReadModelReader:
 
     @asynccontextmanager
     async def read(
-        self, *, at_least: int = 0, schema: str | None = None, page: Page | None = None
+        self,
+        *,
+        at_least: int = 0,
+        schema: str | None = None,
+        page: Page | None = None,
+        at: datetime | None = None,
     ) -> AsyncIterator[Reading]:
-        """A read-only view of one moment; its position is that of every answer given in it."""
+        """A read-only view of one moment; its position is that of every answer given in it. `at`: not now, but then."""
         if schema is None and at_least:
             await self.reached(at_least)
         async with self.pool.connection() as db, db.transaction():
@@ -100,4 +106,4 @@ class ReadModelReader:
                 raise Behind(at_least, None) from None
             if row is None:  # the schema is just being replaced
                 raise Behind(at_least, None)
-            yield Reading(Database(db, page), int(row[0]))
+            yield Reading(Database(db, page, at), int(row[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aggregates.actor import INSIDE, Role
 from aggregates.event import Recorded
@@ -57,7 +57,7 @@ class Held(Value):
 @question(path="department/posts", readers=INSIDE, tables=("post_row",))
 async def held_on(db: Database, day: datetime | None = None) -> list[Held]:
     """The offices held at an instant, now if none is named; by person, then by the beginning of the office."""
-    at = day or datetime.now(UTC)
+    at = day or db.moment
     return [
         Held(
             employee_id=row.employee_id,

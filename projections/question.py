@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, LiteralString, ParamSpec, TypeVar
 
 import msgspec
@@ -28,10 +29,20 @@ class Page(Value):
 
 
 class Database:
-    """One read model as of one position: where a question is asked, and how much of its answer is wanted."""
+    """One read model as of one position: where a question is asked, and how much of its answer is wanted.
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], page: Page | None = None) -> None:
-        self.connection, self.page = connection, page
+    `at`: the moment it speaks of, where that is not now.
+    """
+
+    def __init__(
+        self, connection: psycopg.AsyncConnection[Any], page: Page | None = None, at: datetime | None = None
+    ) -> None:
+        self.connection, self.page, self.at = connection, page, at
+
+    @property
+    def moment(self) -> datetime:
+        """When the answer is of: what was due before is missed."""
+        return self.at or datetime.now(UTC)
 
 
 class Question(Value):

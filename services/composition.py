@@ -18,10 +18,10 @@ from infra.commands import Kind, all_commands
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, employees, parameters, posts
+from projections import calendars, complaints, customers, duties, employees, parameters, posts
 from projections.row import View
-from projections.rules import organisation, service
-from projections.rules.rule import Rule
+from projections.rules import catalogue
+from projections.rules.catalogue import RULES
 
 AGGREGATES = (
     Kind(aggregate=Department, id=DepartmentId, path="department"),
@@ -31,8 +31,6 @@ AGGREGATES = (
     Kind(aggregate=Customer, id=CustomerId, path="customers"),
     Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
 )
-
-RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES)
 
 VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
@@ -60,6 +58,9 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     parameters.one,
     calendars.years,
     calendars.one,
+    duties.owed,
+    duties.verdicts,
+    duties.conformance,
 )
 
 COMMANDS = all_commands(AGGREGATES)
@@ -80,4 +81,4 @@ STREAM_READERS: Mapping[str, frozenset[Role]] = {
 
 def read_model(codec: Codec) -> ReadModel:
     """The read model of this version of the code."""
-    return ReadModel(VIEWS, codec, fingerprint(VIEWS, (organisation, service)))
+    return ReadModel(VIEWS, codec, fingerprint(VIEWS, (catalogue,)))

@@ -30,6 +30,12 @@ class Selection(Value):
         return "".join(f" AND l.{column} <= {_literal(at)}" for column, at in limits if at is not None)
 
     @property
+    def moment(self) -> datetime | None:
+        """The moment it speaks of: when that was true, else when that was known, but never one to come."""
+        at = self.as_of or self.known_at
+        return at and min(at, datetime.now(UTC))
+
+    @property
     def of_the_past(self) -> bool:
         """Are some events left out, so that a change may be seen without the beginning it belongs to?"""
         return self.as_of is not None

@@ -214,6 +214,10 @@ class Rule:
             return row
         return replace(row, waived_until=record.event.expires_at, waived_by=record.position)
 
+    def told_at(self, level: int) -> Role | None:
+        """The office so far up the ladder; None below its first rung."""
+        return self.ladder[min(level, len(self.ladder)) - 1] if level and self.ladder else None
+
     def done(self, row: DutyRow, record: Recorded[Any], verdict: Verdict = Verdict.CONFORMANT) -> DutyRow:
         """It was done in time: what happened earlier still counts."""
         return _decided(row, record, row.verdict if row.missed else verdict)

@@ -25,7 +25,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只答编号 / answe
 
 
 def add_derived(app: typer.Typer) -> None:
-    """One group for each path, `yewu complaints …`, with its commands and questions."""
+    """One group for each path, `yewu complaints …`, with its commands and questions.
+
+    A question about all kinds of things is a command of its own: `yewu duties`.
+    """
     groups: dict[str, typer.Typer] = {}
     for kind in AGGREGATES:
         group = typer.Typer(no_args_is_help=True, help=f"{label('kind', kind.name, Language.CHINESE)} / {kind.name}")
@@ -37,10 +40,12 @@ def add_derived(app: typer.Typer) -> None:
         )
     for asked in QUESTIONS:
         path = asked.declaration.path.partition("/")[0]
-        name = asked.ask.__name__.replace("_", "-")
-        groups[path].command(name, help=_help("question", asked.slug))(_question_line(asked))
+        group = groups.get(path, app)
+        name = path if group is app else asked.ask.__name__.replace("_", "-")
+        group.command(name, help=_help("question", asked.slug))(_question_line(asked))
         if asked.compared is not None:
-            groups[path].command("difference", help=_help("question", asked.comparison))(_difference_line(asked))
+            difference = f"{path}-difference" if group is app else "difference"
+            group.command(difference, help=_help("question", asked.comparison))(_difference_line(asked))
 
 
 def _help(kind: str, slug: str) -> str:

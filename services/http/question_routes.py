@@ -66,7 +66,11 @@ class QuestionHandler:
                 return being_built(found)
             schema = found
         page = self._asked.page(moment.limit, moment.cursor)
-        async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page) as (db, position):
+        at = None if selection is None else selection.moment
+        async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at) as (
+            db,
+            position,
+        ):
             found = await self._asked.ask(db, **arguments)
         return self._reply(found, page, position)
 

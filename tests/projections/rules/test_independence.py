@@ -21,9 +21,9 @@ from aggregates.refused import Refused
 from aggregates.service.complaint import Complaint, Complexity, Offer, Severity
 from aggregates.text import Code, Text
 from projections.rules import organisation, service
+from projections.rules.catalogue import RULES
 from projections.rules.duty import Verdict
 from projections.rules.rule import Mode
-from services.composition import RULES
 from tests.projections.rules.cases import ANNA, BORIS, FOUNDED, LI, Happened, on, verdict
 
 RULES_FOLDER = Path(importlib.import_module("projections.rules").__path__[0])

@@ -27,10 +27,10 @@ from aggregates.service.complaint import (
     ResponsibleDepartmentAssigned,
 )
 from aggregates.text import Code, Text
+from projections.rules.catalogue import RULES
 from projections.rules.duty import Verdict
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates import ACTOR, AuthorityAt, Equality, Existence, FourEyes, Precedence
-from services.composition import RULES
 from tests.projections.rules.cases import ANNA, BORIS, LI, Happened, folded, log_of, on, verdict
 
 WORDS, PHONE = Text("words"), Code("phone")
