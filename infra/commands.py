@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from aggregates.actor import Actor
+from aggregates.actor import Actor, Role
 from aggregates.event import Aggregate, Declaration
 from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
@@ -79,6 +79,11 @@ class Command:
     def opens(self) -> bool:
         """Does it begin a stream?"""
         return self.declaration.opens
+
+    @property
+    def inner(self) -> bool:
+        """Is it given by the clock and by policies alone, so that no surface offers it?"""
+        return self.declaration.by == {Role.CLOCK}
 
     @property
     def singleton(self) -> bool:

@@ -51,6 +51,7 @@ class Order(NamedTuple):
     key: str | None = None
     if_version: int | None = None
     correlation: UUID | None = None
+    causation: UUID | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -238,6 +239,8 @@ class _Decision:
                 actors = list(reference.actors(EmployeeId(by.id), wanted, *times))
             case ActorKind.CUSTOMER:
                 actors = [Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CUSTOMER}))]
+            case ActorKind.CLOCK | ActorKind.POLICY:
+                actors = [Actor(id=by.id, kind=by.kind, roles=frozenset({Role.CLOCK}))]
             case _:
                 actors = [Actor(id=by.id, kind=by.kind)]
         if not actors or wanted.isdisjoint(actors[0].roles):
@@ -313,6 +316,7 @@ class _Decision:
             clause=self.command.declaration.clause,
             reason=getattr(self.order.body, "reason", None),
             correlation=self.order.correlation,
+            causation=self.order.causation,
             body_hash=self.body_hash,
             parameters=facts.parameters,
             facts=facts.cited,

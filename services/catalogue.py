@@ -59,7 +59,8 @@ def _commands(kind: Kind) -> Iterator[str]:
     for command in commands_of(kind):
         who = ", ".join(sorted(command.declaration.by))
         name = f"`{command.name}` {label('command', command.slug, Language.CHINESE)}"
-        yield f"| {name} | {command.declaration.clause} | {who} | `POST {command.route}` |"
+        where = "the clock" if command.inner else f"`POST {command.route}`"
+        yield f"| {name} | {command.declaration.clause} | {who} | {where} |"
 
 
 def _event(event: type[Event]) -> Iterator[str]:

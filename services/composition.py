@@ -1,4 +1,4 @@
-"""What exists: every aggregate, view, question and fact, listed once."""
+"""What exists: every aggregate, view, rule, question, fact and policy, listed once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aggregates.organisation.parameter import Parameter
 from aggregates.people.employee import Employee
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
-from infra.commands import Kind, all_commands
+from infra.commands import Command, Kind, all_commands
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
@@ -22,6 +22,7 @@ from projections import calendars, complaints, customers, duties, employees, par
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
+from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 
 AGGREGATES = (
     Kind(aggregate=Department, id=DepartmentId, path="department"),
@@ -63,8 +64,14 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
 )
 
-COMMANDS = all_commands(AGGREGATES)
+_ALL_COMMANDS = all_commands(AGGREGATES)
+COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
+INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
+"""Those that only the clock and policies give."""
+
 QUESTIONS = all_questions(ASKED)
+
+POLICIES = (COMPLAINT_CLOCKS,)
 
 OVERSIGHT = frozenset({Role.MANAGER, Role.DEPUTY, Role.AUDITOR})
 FEED_READERS = OVERSIGHT | {Role.SERVICE}

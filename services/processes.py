@@ -1,4 +1,4 @@
-"""What each process of a running Yewu does: the API, the projector, the builder."""
+"""What each process of a running Yewu does: the API, the projector, the builder, the policies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
@@ -80,6 +81,14 @@ def build(conninfo: str, zone: tzinfo) -> None:
     _prepare()
     stop = _stop_on_signal()
     AsOfBuilder(conninfo, read_model(Codec(Event.known.values())), zone=zone).run(stop)
+
+
+def follow_policies(conninfo: str, zone: ZoneInfo) -> None:
+    """Let happen what follows of itself: policies and the clock."""
+    from services.policies.running import run
+
+    _prepare()
+    run(conninfo, zone, _stop_on_signal())
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:

@@ -1,4 +1,4 @@
-"""Everything on one machine with one command: database, API, projector, builder, and an end without orphans."""
+"""Everything on one machine with one command: database, API, projector, builder, policies; an end without orphans."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from services.founding import AlreadyFounded, Foundation, found
 from services.importing import HELP_DESK, run_import
 from services.processes import LEASH, CannotRun, require_issuer
 
-PARTS = ("project", "build", "serve")
+PARTS = ("project", "build", "policies", "serve")
 SECONDS_TO_READY = 60
 SECONDS_BETWEEN_NEWS = 3
 SECONDS_TO_STOP = 15
@@ -153,6 +153,7 @@ def up(
             return
         if first_manager is not None:
             _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), tell)
+        parts["policies"].start()
         parts["serve"].start()
         address = _address(settings)
         _await_ready(address, parts, stopping, tell)

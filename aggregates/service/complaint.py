@@ -472,6 +472,12 @@ class Complaint(Value):
             raise Refused("This complaint has reached the highest level.")
         return ComplaintEscalated(level=self.level + 1, reason=reason)
 
+    @command(by=(Role.CLOCK,), clause="3.3.2-c")
+    def escalate_to(self, level: int, reason: Text) -> ComplaintEscalated | None:
+        """The clock calls for somebody so far up, unless somebody as high has been called."""
+        self._must_be_open()
+        return ComplaintEscalated(level=level, reason=reason) if self.level < level <= HIGHEST_LEVEL else None
+
     @command(by=(Role.MANAGER,), clause="3.3.2-c")
     def declare_recourse_exhausted(
         self, by: Actor, attempts: Text, external_recourse_offered: Text

@@ -52,7 +52,7 @@ class DutyRow(Row):
     """
 
     key: ClassVar[tuple[str, ...]] = ("rule", "case_id")
-    indexes: ClassVar[tuple[tuple[str, ...], ...]] = (("case_id",), ("state", "due_at"))
+    indexes: ClassVar[tuple[tuple[str, ...], ...]] = (("case_id",), ("state", "alarm_at"))
 
     rule: Code
     case_id: AnyId

@@ -104,6 +104,14 @@ def build() -> None:
     run(_conninfo(), _settings().zone)
 
 
+@app.command()
+def policies() -> None:
+    """策略与时钟 / The policies and the clock alone: what follows from events, and from time passing."""
+    from services.processes import follow_policies as run
+
+    run(_conninfo(), _settings().zone)
+
+
 @app.command(hidden=True)
 def demonstration_issuer() -> None:
     """An issuer that hands a token to whoever asks: for demonstrations in containers only."""

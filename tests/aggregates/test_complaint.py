@@ -706,6 +706,13 @@ def test_but_not_above_the_third() -> None:
     )
 
 
+def test_the_clock_calls_whoever_is_so_far_up_unless_somebody_as_high_knows() -> None:
+    after().when(Complaint.escalate_to, 3, NO).then(ComplaintEscalated(level=3, reason=NO))
+    after(ComplaintEscalated(level=2, reason=NO)).when(Complaint.escalate_to, 2, NO).then_nothing()
+    after().when(Complaint.escalate_to, 4, NO).then_nothing()
+    after(ComplaintClosed()).when(Complaint.escalate_to, 3, NO).then_refused("reopen it first")
+
+
 def test_others_do_not_escalate() -> None:
     after(heating_asked).when(Complaint.escalate, BORIS_OF_HEATING, NO).then_refused("or the handler escalates")
 

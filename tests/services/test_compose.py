@@ -22,7 +22,7 @@ OURS = {name: service for name, service in COMPOSE["services"].items() if "build
 
 def test_every_container_runs_a_command_that_exists_with_options_that_exist() -> None:
     known = getattr(typer.main.get_command(app), "commands", {})
-    assert set(OURS) == {"migrate", "found", "projector", "builder", "api", "issuer"}
+    assert set(OURS) == {"migrate", "found", "projector", "builder", "policies", "api", "issuer"}
     for name, service in OURS.items():
         command, *options = service["command"]
         assert command in known, name

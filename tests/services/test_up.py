@@ -172,7 +172,7 @@ def test_a_signal_ends_everything_and_the_next_start_finds_its_data(office: Offi
         assert "is founded" not in again.said
         assert [post["employee_id"] for post in again.ask("/department/posts")["items"]] == [office.manager]
         assert again.ask(f"/employees/{office.anna}")["name"] == "Anna"
-        assert {"serve", "project", "build"} <= {p.cmdline()[-1] for p in family if p.cmdline()}
+        assert {"serve", "project", "build", "policies"} <= {p.cmdline()[-1] for p in family if p.cmdline()}
     finally:
         status = again.end(number)
     assert status == 0
@@ -200,7 +200,7 @@ def test_a_second_start_on_the_same_port_is_refused(at_work: Running, office: Of
     )
 
 
-@pytest.mark.parametrize("name", ["serve", "project"])
+@pytest.mark.parametrize("name", ["serve", "project", "policies"])
 def test_a_part_that_dies_is_started_again(at_work: Running, name: str) -> None:
     before = at_work.part(name)
     assert before is not None

@@ -1,0 +1,87 @@
+"""The clock: what was due and is not done is said on its case, once for each rung of the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from psycopg import sql
+
+from aggregates.actor import ActorKind
+from aggregates.event import Envelope, ObligationMissed
+from aggregates.text import Code
+from infra.append import Append, Change, Entry, VersionConflict
+from infra.codec import envelope_bytes
+from infra.read_model.as_of import thing_as_of
+from infra.read_model.selection import EVERYTHING
+from projections.rules.catalogue import BY_NUMBER
+from projections.rules.duty import DutyRow, State
+from projections.rules.rule import Rule
+from services.runtime import Runtime
+
+CLOCK = "clock"
+MISSED = UUID("d0f7c5a1-2f55-4c0b-8f2e-5a54a9c7b6d3")
+"""Namespace of the ids of what the clock says."""
+
+MOST = 200
+
+
+def now() -> datetime:
+    """The time by which things are due; a test may have another."""
+    return datetime.now(UTC)
+
+
+class Clock:
+    """Turns passed times into events. It decides on the case as the log has it, and writes only if nothing came since.
+
+    What is imported it leaves alone: that clock ran elsewhere.
+    """
+
+    def __init__(self, runtime: Runtime, time: Callable[[], datetime] = now) -> None:
+        self.runtime, self.time = runtime, time
+
+    async def tick(self) -> int:
+        """Say what is missed by now, at most so much; how often something was said."""
+        at, said = self.time(), 0
+        for rule, case_id in await self._alarms(at):
+            said += await self._look(BY_NUMBER[rule], case_id, at)
+        return said
+
+    async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
+        """What the read model believes to be missed; it may be behind."""
+        query = sql.SQL(
+            "SELECT rule, case_id FROM {}.duty_row WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
+            " AND rule = ANY(%s) ORDER BY alarm_at LIMIT %s"
+        ).format(sql.Identifier(self.runtime.model.schema))
+        async with self.runtime.pool.connection() as db:
+            found = await (await db.execute(query, (at, list(BY_NUMBER), MOST))).fetchall()
+        return [(rule, case_id) for rule, case_id in found]
+
+    async def _look(self, rule: Rule, case_id: str, at: datetime) -> bool:
+        async with self.runtime.pool.connection() as db:
+            cursor = await db.execute("SELECT max(version) FROM yewu.log WHERE stream_id = %s", (case_id,))
+            (version,) = await cursor.fetchone() or (0,)
+            row: DutyRow | None = await thing_as_of(
+                db, self.runtime.model, rule.view, (rule.number, case_id), EVERYTHING
+            )
+        if row is None or row.state is not State.OWED or row.imported:
+            return False
+        if row.alarm_at is None or row.due_at is None or row.alarm_at >= at:
+            return False
+        try:
+            await self.runtime.writer.append(self._said(rule, row, row.due_at, version))
+        except VersionConflict:  # something has come just now: look at it the next time
+            return False
+        return True
+
+    def _said(self, rule: Rule, row: DutyRow, due_at: datetime, version: int) -> Append:
+        event = ObligationMissed(rule=row.rule, due_at=due_at, told=row.told + 1, version=row.version)
+        cited: dict[str, int] = {}
+        if rule.within is not None and row.version is not None:
+            cited = {rule.within.parameter: row.version}
+        meta = envelope_bytes(Envelope(kind=ActorKind.CLOCK, clause=Code(rule.clauses[-1]), parameters=cited))
+        name = f"{row.rule}\n{row.case_id}\n{row.began_by}\n{due_at.isoformat()}\n{event.told}"
+        entry: Any = Entry(self.runtime.codec.stored(row.case_id, event), meta)
+        return Append(CLOCK, uuid5(MISSED, name), (Change(row.case_id, version, (entry,)),))

@@ -1,0 +1,33 @@
+"""ComplaintClocks: what is missed on a complaint goes up the ladder, the gravest to the manager at once (3.3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aggregates.event import ObligationMissed, Recorded
+from aggregates.ids import KIND_OF_STREAM, ComplaintId, kind_of
+from aggregates.service.complaint import HIGHEST_LEVEL, ComplaintAssessed, Severity
+from aggregates.text import Text
+from services.policies.policy import Intent, Policy
+
+
+def call_the_manager(record: Recorded[ComplaintAssessed]) -> Iterator[Intent]:
+    """Where people's safety, the law or the whole contract is at stake, the manager knows at once."""
+    if record.event.severity is Severity.S1:
+        yield _escalation(record.stream_id, HIGHEST_LEVEL, "It was assessed as S1.")
+
+
+def climb(record: Recorded[ObligationMissed]) -> Iterator[Intent]:
+    """Each time the clock says so, the next one up the ladder is called."""
+    event = record.event
+    if kind_of(record.stream_id) == KIND_OF_STREAM[ComplaintId]:
+        yield _escalation(record.stream_id, event.told, f"{event.rule} was due at {event.due_at.isoformat()}.")
+
+
+def _escalation(complaint_id: str, level: int, reason: str) -> Intent:
+    return Intent("complaint.escalate_to", complaint_id, {"level": level, "reason": Text(reason)})
+
+
+COMPLAINT_CLOCKS = Policy(
+    name="ComplaintClocks", reactions={ComplaintAssessed: call_the_manager, ObligationMissed: climb}
+)

@@ -1,0 +1,37 @@
+"""A policy: what follows from an event. It may look at an event twice, for what follows happens once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from aggregates.event import Event, Recorded
+from aggregates.value import Value
+
+
+class Intent(NamedTuple):
+    """A command to be given: its name, the stream it goes to, and what it says."""
+
+    command: str
+    stream_id: str
+    arguments: Mapping[str, Any]
+
+
+Reaction: TypeAlias = Callable[[Recorded[Any]], Iterable[Intent]]
+
+
+class Policy(Value):
+    """Named reactions to events; the name stands in the log as the actor of what follows."""
+
+    name: str
+    reactions: Mapping[type[Event], Reaction]
+
+    @property
+    def types(self) -> list[str]:
+        """The names of the events it reacts to."""
+        return sorted(event.__name__ for event in self.reactions)
+
+    def follows(self, record: Recorded[Any]) -> list[Intent]:
+        """What follows from an event; nothing from imported history, which is over."""
+        reaction = self.reactions.get(type(record.event))
+        return [] if reaction is None or record.origin is not None else list(reaction(record))

@@ -1,0 +1,257 @@
+"""The clock and the policies on a real log: said once, done once, whatever fails; imported history is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from aggregates.event import Envelope, Event, Origin
+from aggregates.ids import CustomerId
+from aggregates.service.complaint import (
+    ComplaintAcknowledged,
+    ComplaintAssessed,
+    ComplaintReceived,
+    ComplaintWithdrawn,
+    Severity,
+)
+from aggregates.text import Code, Text
+from infra.append import Append, Change, Entry
+from infra.codec import Line, envelope_bytes
+from services.composition import POLICIES
+from services.policies.clock import Clock
+from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.follower import Moved, PolicyFollower
+from services.runtime import Runtime
+from tests.projections.rules.cases import CHINA
+from tests.services.running import Yewu
+
+WORDS, PHONE = Text("words"), Code("phone")
+received = ComplaintReceived(customer_id=CustomerId("customer-carl"), channel=PHONE, facts=WORDS, remedy_sought=WORDS)
+acknowledged = ComplaintAcknowledged(channel=PHONE, wording=WORDS)
+grave = ComplaintAssessed(category=Code("safety"), severity=Severity.S1)
+withdrawn = ComplaintWithdrawn(reason=WORDS)
+
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=CHINA)
+TWO_O_CLOCK, A_MINUTE = datetime(2026, 3, 2, 14, tzinfo=CHINA), timedelta(minutes=1)
+LONG_AFTER = MONDAY + timedelta(days=200)
+
+
+class Desk:
+    """A running Yewu, and the log that the tests write to as if at another time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    async def put(self, *events: Event, at: datetime = MONDAY, on: str | None = None, **more: Any) -> str:
+        """Events on a complaint at an instant of the past, visible when this returns."""
+        stream_id = on or f"complaint-{uuid4()}"
+        meta = envelope_bytes(Envelope(**more))
+        entries = [Entry(self.runtime.codec.stored(stream_id, event), meta, at) for event in events]
+        done = await self.runtime.writer.append(Append("employee-anna", uuid4(), (Change(stream_id, None, entries),)))
+        await self.runtime.rows.reached(done.last)
+        return stream_id
+
+    async def lines(self, stream_id: str) -> list[Line]:
+        return await self.runtime.reader.stream(stream_id)
+
+    async def types(self, stream_id: str) -> list[str]:
+        return [line.type for line in await self.lines(stream_id)]
+
+    async def events(self, stream_id: str, name: str) -> list[Any]:
+        lines = await self.lines(stream_id)
+        return [self.runtime.codec.recorded(line).event for line in lines if line.type == name]
+
+    async def tick(self, at: datetime) -> int:
+        """What the clock says by then, seen by everybody."""
+        said = await Clock(self.runtime, lambda: at).tick()
+        await self.runtime.rows.reached(await self.runtime.reader.head())
+        return said
+
+    async def follow(self) -> None:
+        """Let the policies come up to the head."""
+        for policy in POLICIES:
+            follower = PolicyFollower(self.runtime, policy)
+            while await follower.step():
+                pass
+
+
+def at_the_desk(yewu: Yewu, test: Callable[[Desk], Awaitable[None]]) -> None:
+    """Run a test inside the machinery of one more process."""
+
+    @asynccontextmanager
+    async def desk() -> AsyncIterator[Desk]:
+        from zoneinfo import ZoneInfo
+
+        async with Runtime(yewu.database, ZoneInfo("Asia/Shanghai")).running() as runtime:
+            yield Desk(runtime)
+
+    async def run() -> None:
+        async with desk() as there:
+            await test(there)
+
+    asyncio.run(run())
+
+
+def test_what_is_missed_is_said_once_and_not_before(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        assert await desk.tick(TWO_O_CLOCK) == 0
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 1
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
+        (missed,) = await desk.events(complaint, "ObligationMissed")
+        assert (missed.rule, missed.due_at, missed.told) == ("R-CS-3", TWO_O_CLOCK, 1)
+        assert missed.version is not None
+
+    at_the_desk(yewu, test)
+
+
+def test_the_clock_climbs_the_ladder_to_its_end_and_no_further(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        while await desk.tick(LONG_AFTER):
+            pass
+        said = Counter(str(event.rule) for event in await desk.events(complaint, "ObligationMissed"))
+        assert said == {"R-CS-3": 3, "R-CS-4": 3, "R-CS-5": 3}
+        await desk.follow()
+        assert [event.level for event in await desk.events(complaint, "ComplaintEscalated")] == [1, 2, 3]
+
+    at_the_desk(yewu, test)
+
+
+def test_what_is_done_in_time_or_taken_back_is_not_missed(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        kept = await desk.put(received, acknowledged)
+        back = await desk.put(received, withdrawn)
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
+        assert "ObligationMissed" not in [*await desk.types(kept), *await desk.types(back)]
+
+    at_the_desk(yewu, test)
+
+
+def test_the_clock_decides_on_the_log_and_not_on_rows_that_are_behind(
+    yewu: Yewu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, acknowledged)
+
+        async def old_news(_clock: Clock, _at: datetime) -> list[tuple[str, str]]:
+            return [("R-CS-3", complaint)]
+
+        monkeypatch.setattr(Clock, "_alarms", old_news)
+        assert await desk.tick(LONG_AFTER) == 0
+
+    at_the_desk(yewu, test)
+
+
+def test_what_comes_at_the_same_moment_is_not_called_missed(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        said = Clock._said
+
+        def just_then(clock: Clock, *decided: Any) -> Append:
+            (rule, row, due_at, version) = decided
+            return said(clock, rule, row, due_at, version - 1)  # as if one more event had come since
+
+        monkeypatch.setattr(Clock, "_said", just_then)
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
+        assert await desk.types(complaint) == ["ComplaintReceived"]
+
+    at_the_desk(yewu, test)
+
+
+def test_imported_history_is_left_alone(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        origin = Origin(source="sha256:1", file="desk.csv", case="1", index=1)
+        complaint = await desk.put(received, grave, origin=origin)
+        await desk.follow()
+        assert await desk.tick(LONG_AFTER) == 0
+        assert await desk.types(complaint) == ["ComplaintReceived", "ComplaintAssessed"]
+
+    at_the_desk(yewu, test)
+
+
+def test_the_gravest_go_to_the_manager_at_once_and_what_follows_names_its_cause(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, grave)
+        await desk.follow()
+        (called,) = await desk.events(complaint, "ComplaintEscalated")
+        assert called.level == 3
+        _, assessed, escalated = await desk.lines(complaint)
+        record = desk.runtime.codec.recorded(escalated)
+        assert (record.actor_id, record.envelope.causation) == ("policy-ComplaintClocks", assessed.event_id)
+
+    at_the_desk(yewu, test)
+
+
+def test_what_the_business_refuses_stops_nobody(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        gone = await desk.put(received, grave, withdrawn)
+        complaint = await desk.put(received, grave)
+        await desk.follow()
+        assert "ComplaintEscalated" not in await desk.types(gone)
+        assert (await desk.types(complaint))[-1] == "ComplaintEscalated"
+
+    at_the_desk(yewu, test)
+
+
+def test_ended_between_the_command_and_its_position_the_same_follows_once(
+    yewu: Yewu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    async def test(desk: Desk) -> None:
+        complaints = [await desk.put(received, grave) for _ in range(3)]
+        follower = PolicyFollower(desk.runtime, COMPLAINT_CLOCKS)
+        asked, given = PolicyFollower._asked, PolicyFollower._give
+        for many in (1, 2, 3, 4):
+            left = many
+
+            async def give(self: PolicyFollower, *arguments: Any) -> None:
+                nonlocal left
+                left -= 1
+                await given(self, *arguments)
+                if not left:
+                    raise Killed
+
+            async def ask(self: PolicyFollower, query: str, *values: Sequence[Any]) -> Any:
+                if "move_policy" in query:
+                    raise Killed
+                return await asked(self, query, *values)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(PolicyFollower, "_give", give)
+                patch.setattr(PolicyFollower, "_asked", ask)
+                with pytest.raises(Killed):
+                    await follower.step()
+        await desk.follow()
+        for complaint in complaints:
+            assert Counter(await desk.types(complaint))["ComplaintEscalated"] == 1
+
+    at_the_desk(yewu, test)
+
+
+def test_two_that_work_for_one_policy_notice_each_other(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, grave)
+        follower = PolicyFollower(desk.runtime, COMPLAINT_CLOCKS)
+        give = PolicyFollower._give
+
+        async def overtaken(self: PolicyFollower, *arguments: Any) -> None:
+            monkeypatch.setattr(PolicyFollower, "_give", give)
+            await PolicyFollower(desk.runtime, COMPLAINT_CLOCKS).step()
+            await give(self, *arguments)
+
+        monkeypatch.setattr(PolicyFollower, "_give", overtaken)
+        with pytest.raises(Moved):
+            await follower.step()
+        assert Counter(await desk.types(complaint))["ComplaintEscalated"] == 1
+
+    at_the_desk(yewu, test)
