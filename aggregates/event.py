@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.actor import ActorKind, Delegation, Role
-from aggregates.ids import AnyId, EmployeeId
+from aggregates.ids import AnyId
 from aggregates.text import Code, Text
 from aggregates.value import Value
 
@@ -74,15 +74,6 @@ class ObligationMissed(Event):
     due_at: datetime
     told: int
     version: int | None = None
-
-
-class WaiverApproved(Event):
-    """A rule does not hold for a case until a day. Lies on the stream of the case."""
-
-    rule: Code
-    requested_by_id: EmployeeId
-    expires_at: datetime
-    grounds: Text
 
 
 class LegacySourceDescribed(Event):

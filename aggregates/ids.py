@@ -16,6 +16,7 @@ EmployeeId = NewType("EmployeeId", str)
 ImportId = NewType("ImportId", str)
 ParameterId = NewType("ParameterId", str)
 RefusalsId = NewType("RefusalsId", str)
+WaiverId = NewType("WaiverId", str)
 
 KIND_OF_STREAM: Mapping[Any, str] = {
     AnyId: "",
@@ -27,6 +28,7 @@ KIND_OF_STREAM: Mapping[Any, str] = {
     ImportId: "import",
     ParameterId: "parameter",
     RefusalsId: "refusals",
+    WaiverId: "waiver",
 }
 
 NATURAL: Mapping[Any, str] = {

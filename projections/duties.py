@@ -19,10 +19,17 @@ from projections.rules.rule import Mode, Rule
 
 OVERSIGHT = (Role.MANAGER, Role.DEPUTY, Role.AUDITOR, Role.CUSTOMER_SERVICE_LEAD, Role.DATA_LEAD)
 
-AS_IT_STANDS: LiteralString = """
+IS_WAIVED: LiteralString = """EXISTS (
+    SELECT 1 FROM waiver_row w
+    WHERE w.rule = d.rule AND w.case_id = d.case_id AND w.holds_from <= %s AND w.holds_until > %s)"""
+"""`Reference.is_waived` for SQL, of the same instant twice."""
+
+IS_MISSED: LiteralString = f"(coalesce(due_at < %s, false) AND NOT {IS_WAIVED})"
+
+AS_IT_STANDS: LiteralString = f"""
     CASE WHEN verdict <> 'pending' OR state <> 'owed' OR due_at IS NULL OR due_at >= %s THEN verdict
-         WHEN waived_until >= %s THEN 'waived' ELSE 'violated' END"""
-"""`DutyRow.verdict_at` for SQL: of the same instant twice."""
+         WHEN {IS_WAIVED} THEN 'waived' ELSE 'violated' END"""
+"""`DutyRow.verdict_at` for SQL, of the same instant three times."""
 
 
 class Duty(Value):
@@ -90,7 +97,9 @@ class _Owed(Value):
         )
 
 
-@question(path="duties", readers=INSIDE, order=("urgency", "rule", "case_id"), tables=("duty_row", "post_row"))
+@question(
+    path="duties", readers=INSIDE, order=("urgency", "rule", "case_id"), tables=("duty_row", "post_row", "waiver_row")
+)
 async def owed(
     db: Database,
     person_id: EmployeeId | None = None,
@@ -104,7 +113,7 @@ async def owed(
     """What is owed, the most urgent first: by everybody, or by a person, in whichever office or place up the ladder."""
     at = db.moment
     conditions: list[LiteralString] = ["state = 'owed'"]
-    values: list[object] = [at]
+    values: list[object] = [at, at, at]
     if clause is not None:
         conditions.append("rule = ANY(%s)")
         values.append([each.number for each in RULES if clause in each.clauses])
@@ -119,16 +128,16 @@ async def owed(
             conditions.append(condition)
             values.append(value)
     if missed is not None:
-        conditions.append("coalesce(due_at < %s, false) = %s")
-        values += [at, missed]
+        conditions.append(f"{IS_MISSED} = %s")
+        values += [at, at, at, missed]
     if person_id is not None:
         conditions.append(OF_A_PERSON)
         values += _offices(person_id, await held_on(Database(db.connection), at))
     where = " AND ".join(conditions)
     query = (
         "SELECT rule, case_id, owner_id, unit, began_at, due_at, level, imported,"
-        " coalesce(due_at < %s, false) AS missed, coalesce(due_at, timestamptz '9999-12-31 00:00Z') AS urgency"
-        f" FROM duty_row WHERE {where}"
+        f" {IS_MISSED} AS missed, coalesce(due_at, timestamptz '9999-12-31 00:00Z') AS urgency"
+        f" FROM duty_row d WHERE {where}"
     )
     return [found.duty for found in await select(db, _Owed, query, *values)]
 
@@ -160,7 +169,7 @@ def _rungs(roles: Collection[Role]) -> tuple[list[str], list[int]]:
     return [number for number, _ in rungs], [level for _, level in rungs]
 
 
-@question(path="verdicts", readers=OVERSIGHT, order=("rule", "case_id"))
+@question(path="verdicts", readers=OVERSIGHT, order=("rule", "case_id"), tables=("duty_row", "waiver_row"))
 async def verdicts(
     db: Database,
     rule: Code | None = None,
@@ -184,8 +193,8 @@ async def verdicts(
     wanted = {condition: value for condition, value in filters.items() if value is not None}
     where = " AND ".join(wanted) or "true"
     others = ", ".join(field for field in DutyRow.__struct_fields__ if field != "verdict")
-    query = f"SELECT * FROM (SELECT {others}, {AS_IT_STANDS} AS verdict FROM duty_row) stands WHERE {where}"
-    return await select(db, DutyRow, query, at, at, *wanted.values())
+    query = f"SELECT * FROM (SELECT {others}, {AS_IT_STANDS} AS verdict FROM duty_row d) stands WHERE {where}"
+    return await select(db, DutyRow, query, at, at, at, *wanted.values())
 
 
 class _Count(Value):
@@ -194,7 +203,7 @@ class _Count(Value):
     cases: int
 
 
-@question(path="conformance", readers=OVERSIGHT, tables=("duty_row",))
+@question(path="conformance", readers=OVERSIGHT, tables=("duty_row", "waiver_row"))
 async def conformance(
     db: Database, began_since: datetime | None = None, began_before: datetime | None = None
 ) -> list[Conformance]:
@@ -205,9 +214,10 @@ async def conformance(
         _Count,
         f"""
         SELECT rule, {AS_IT_STANDS} AS verdict, count(*) AS cases
-        FROM duty_row
+        FROM duty_row d
         WHERE began_at >= coalesce(%s, '-infinity'::timestamptz) AND began_at < coalesce(%s, 'infinity'::timestamptz)
         GROUP BY 1, 2""",
+        at,
         at,
         at,
         began_since,

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from aggregates.actor import Actor, Delegation, Role
 from aggregates.event import Event, LegacySourceDescribed, Recorded
 from aggregates.facts import Post, Quantity, Setting
-from aggregates.ids import EmployeeId
+from aggregates.ids import AnyId, EmployeeId
 from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished, year_of
 from aggregates.organisation.department import (
     ActingEnded,
@@ -28,6 +28,7 @@ from aggregates.organisation.department import (
     RoleEnded,
 )
 from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
+from aggregates.organisation.waiver import WaiverApproved, WaiverRevoked
 from aggregates.term import Term
 from aggregates.text import Code
 from aggregates.value import Value
@@ -106,7 +107,8 @@ class Reference(Value):
     """Offices, delegations, parameters and calendars as they stand after the event at `position`.
 
     `calendar` is the position of the newest calendar, `sources` are those that history was imported from, and what
-    each can tell of. `appointments` are the events behind the offices, for whoever judges them anew.
+    each can tell of. `appointments` are the events behind the offices, for whoever judges them anew;
+    `waived`: when a rule did not hold for a case.
     """
 
     position: int = 0
@@ -119,11 +121,16 @@ class Reference(Value):
     calendar: int = 0
     appointments: tuple[Recorded[Any], ...] = ()
     sources: Mapping[Code, frozenset[Code]] = {}
+    waived: Mapping[tuple[Code, AnyId], tuple[Term, ...]] = {}
 
     @property
     def working_time(self) -> WorkingTime:
         """The company's, as far as its calendars are published."""
         return _working_time(tuple(self.years.values()), self.zone)
+
+    def is_waived(self, rule: Code, case_id: AnyId, at: datetime) -> bool:
+        """Did a rule not hold for a case at an instant?"""
+        return any(term.holds(at) for term in self.waived.get((rule, case_id), ()))
 
     def could_tell(self, source: str, needed: Iterable[Iterable[str]]) -> bool:
         """Could a source of imported history tell one thing of each group? One that nobody has described could."""
@@ -132,11 +139,11 @@ class Reference(Value):
 
     def after(self, record: Recorded[Any]) -> Reference:
         """The reference data once this has happened too; events of no concern change nothing but the position."""
-        learned = self._learned(record.event, record.position)
+        learned = self._learned(record.event, record.position, record.effective_at)
         appointments = (*self.appointments, record) if type(record.event) in APPOINTMENTS else self.appointments
         return replace(learned, position=record.position, appointments=appointments)
 
-    def _learned(self, event: Event, position: int) -> Reference:
+    def _learned(self, event: Event, position: int, since: datetime) -> Reference:
         match event:
             case RoleAssigned(employee_id=who, role=role, unit=unit, valid_from=since, valid_until=until):
                 return self._with_office(who, Office(term=Term(since=since, until=until), role=role, area=unit))
@@ -173,6 +180,12 @@ class Reference(Value):
                 return replace(self, zone=zone)
             case BusinessCalendarPublished() | BusinessCalendarCorrected() as given:
                 return replace(self, years={**self.years, given.year: year_of(given)}, calendar=position)
+            case WaiverApproved(rule=rule, case_id=case_id, expires_at=until):
+                terms = (*self.waived.get((rule, case_id), ()), Term(since=since, until=until))
+                return replace(self, waived={**self.waived, (rule, case_id): terms})
+            case WaiverRevoked(rule=rule, case_id=case_id):
+                terms = tuple(term.ended(since) for term in self.waived.get((rule, case_id), ()))
+                return replace(self, waived={**self.waived, (rule, case_id): terms})
             case LegacySourceDescribed(source=source, tells=tells):
                 told = self.sources.get(source, frozenset()) | frozenset(tells)
                 return replace(self, sources={**self.sources, source: told})
@@ -242,4 +255,6 @@ def _working_time(years: tuple[WorkingYear, ...], zone: str) -> WorkingTime:
     return WorkingTime(years, ZoneInfo(zone))
 
 
-REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR | {LegacySourceDescribed}
+WAIVERS: frozenset[type[Event]] = frozenset({WaiverApproved, WaiverRevoked})
+
+REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR | WAIVERS | {LegacySourceDescribed}

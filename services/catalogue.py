@@ -12,7 +12,6 @@ from aggregates.event import (
     LegacyRecordImported,
     LegacySourceDescribed,
     ObligationMissed,
-    WaiverApproved,
     events_of,
 )
 from infra.commands import Kind, commands_of
@@ -24,7 +23,6 @@ KERNEL_EVENTS: tuple[type[Event], ...] = (
     LegacySourceDescribed,
     CommandRefused,
     ObligationMissed,
-    WaiverApproved,
 )
 
 

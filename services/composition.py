@@ -7,10 +7,11 @@ from typing import Any
 
 from aggregates.actor import INSIDE, Role
 from aggregates.business.customer import Customer
-from aggregates.ids import CalendarId, ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId
+from aggregates.ids import CalendarId, ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId, WaiverId
 from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
+from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
@@ -18,7 +19,7 @@ from infra.commands import Command, Kind, all_commands
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, posts
+from projections import calendars, complaints, customers, duties, employees, parameters, posts, waivers
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -31,6 +32,7 @@ AGGREGATES = (
     Kind(aggregate=Employee, id=EmployeeId, path="employees"),
     Kind(aggregate=Customer, id=CustomerId, path="customers"),
     Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
+    Kind(aggregate=Waiver, id=WaiverId, path="waivers"),
 )
 
 VIEWS: tuple[View[Any], ...] = (
@@ -41,6 +43,7 @@ VIEWS: tuple[View[Any], ...] = (
     posts.posts,
     parameters.parameters,
     calendars.calendars,
+    waivers.waivers,
     *(rule.view for rule in RULES),
 )
 
@@ -62,6 +65,8 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.owed,
     duties.verdicts,
     duties.conformance,
+    waivers.on_record,
+    waivers.one,
 )
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
@@ -81,6 +86,7 @@ STREAM_READERS: Mapping[str, frozenset[Role]] = {
     "department": INSIDE,
     "parameter": INSIDE,
     "calendar": INSIDE,
+    "waiver": INSIDE,
     "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
 }
 """Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""

@@ -76,16 +76,14 @@ class DutyRow(Row):
     level: int = 0
     missed: int = 0
     told: int = 0
-    waived_until: datetime | None = None
-    waived_by: int | None = None
     evidence: Mapping[str, int] | None = None
     parties: Mapping[str, str] | None = None
     findings: tuple[Finding, ...] | None = None
 
-    def verdict_at(self, instant: datetime) -> Verdict:
-        """The verdict as it stands at an instant after all that is recorded: what is owed and due is missed."""
+    def verdict_at(self, instant: datetime, *, waived: bool = False) -> Verdict:
+        """The verdict as it stands at an instant after all that is recorded: what is owed and due is missed, unless a
+        waiver is in force then."""
         due = self.state is State.OWED and self.due_at is not None and self.due_at < instant
         if not due or self.verdict is not Verdict.PENDING:
             return self.verdict
-        waived = self.waived_until is not None and instant <= self.waived_until
         return Verdict.WAIVED if waived else Verdict.VIOLATED

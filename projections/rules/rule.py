@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 from msgspec.structs import replace
 
 from aggregates.actor import Role
-from aggregates.event import Event, ObligationMissed, Recorded, WaiverApproved
+from aggregates.event import Event, ObligationMissed, Recorded
 from aggregates.ids import AnyId
 from aggregates.text import Code
 from projections.reference import Reference
@@ -103,7 +103,6 @@ class Rule:
             if self.within.named_by is not None:
                 yield self.within.named_by[0], self.measure
             yield ObligationMissed, self.tell
-        yield WaiverApproved, self.waive
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """An obligation begins; again after an earlier one, but never beside one that is still owed."""
@@ -163,7 +162,7 @@ class Rule:
             return row
         at = record.effective_at
         if row.due_at is not None and at > row.due_at:
-            return self.missed(row, record)
+            return self.missed(row, record, reference)
         since = row.since_at or row.began_at
         spent = row.spent_seconds + passed(since, at, row.around_the_clock, reference)
         verdict = row.verdict if row.missed else Verdict.NOT_APPLICABLE
@@ -182,9 +181,9 @@ class Rule:
         verdict = row.verdict if row.missed else Verdict.PENDING
         return replace(row, state=State.OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
 
-    def end(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+    def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """The case is over: what is still owed was never done."""
-        return row if row is None or row.state is not State.OWED else self.missed(row, record)
+        return row if row is None or row.state is not State.OWED else self.missed(row, record, reference)
 
     def hand_over(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
         """From now on somebody in particular owes it."""
@@ -208,12 +207,6 @@ class Rule:
             again = end_of(row.due_at, told * row.term_seconds, row.around_the_clock, reference)
         return replace(row, told=told, level=max(row.level, min(told, len(self.ladder))), alarm_at=again)
 
-    def waive(self, row: DutyRow | None, record: Recorded[WaiverApproved], _reference: Reference) -> DutyRow | None:
-        """Until a day the rule does not hold for this case."""
-        if row is None or record.event.rule != self.number:
-            return row
-        return replace(row, waived_until=record.event.expires_at, waived_by=record.position)
-
     def told_at(self, level: int) -> Role | None:
         """The office so far up the ladder; None below its first rung."""
         return self.ladder[min(level, len(self.ladder)) - 1] if level and self.ladder else None
@@ -222,9 +215,9 @@ class Rule:
         """It was done in time: what happened earlier still counts."""
         return _decided(row, record, row.verdict if row.missed else verdict)
 
-    def missed(self, row: DutyRow, record: Recorded[Any]) -> DutyRow:
+    def missed(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> DutyRow:
         """It was done too late, or never, or what is forbidden was done; unless a waiver was in force."""
-        waived = row.waived_until is not None and record.effective_at <= row.waived_until
+        waived = reference.is_waived(row.rule, row.case_id, record.effective_at)
         verdict = Verdict.WAIVED if waived and row.verdict is not Verdict.VIOLATED else Verdict.VIOLATED
         return replace(_decided(row, record, verdict), missed=row.missed + 1)
 
@@ -248,8 +241,6 @@ def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
         owner_id=row.owner_id,
         unit=row.unit,
         missed=row.missed,
-        waived_until=row.waived_until,
-        waived_by=row.waived_by,
     )
 
 

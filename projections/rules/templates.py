@@ -45,7 +45,7 @@ class Completeness(Rule):
         yield from ((event, self.note) for event in self._brought)
         yield from ((event, self.end) for event in (*self.before, *self.over))
 
-    def note(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Some of it has come, perhaps the last."""
         if row is None or row.state is not State.OWED:
             return row
@@ -58,7 +58,7 @@ class Completeness(Rule):
         if not news:
             return row
         row = replace(row, evidence={**known, **news})
-        return row if len(known) + len(news) < len(self.parts) else _answered(self, row, record)
+        return row if len(known) + len(news) < len(self.parts) else _answered(self, row, record, reference)
 
 
 class Response(Completeness):
@@ -129,7 +129,7 @@ class Absence(Rule):
             return row
         if row.evidence:
             return self.done(row, record)
-        return self.missed(row, record)
+        return self.missed(row, record, reference)
 
 
 class Precedence(Absence):
@@ -170,7 +170,7 @@ class Equality(Rule):
         row = row or self.begin(row, record, reference)
         values = row.parties or {}
         agree = len(values) == len(self.fields) and len(set(values.values())) == 1
-        return self.done(row, record) if agree else self.missed(row, record)
+        return self.done(row, record) if agree else self.missed(row, record, reference)
 
 
 class Cadence(Rule):
@@ -196,17 +196,17 @@ class Cadence(Rule):
         if row is None or row.state is not State.OWED:
             return row
         if _late(row, record):
-            row = replace(self.missed(row, record), state=State.OWED, done_at=None)
+            row = replace(self.missed(row, record, reference), state=State.OWED, done_at=None)
         at = record.effective_at
         row = replace(row, since_at=at, spent_seconds=0, told=0, decided_by=record.position)
         if self.within is None or self.within.named_by is not None:
             return row
         return self.measured(row, self.within, self.within.value, reference)
 
-    def end(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+    def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         if row is None or row.state is not State.OWED:
             return row
-        return self.missed(row, record) if _late(row, record) else _judged(self, row, record)
+        return self.missed(row, record, reference) if _late(row, record) else _judged(self, row, record)
 
 
 class FourEyes(Rule):
@@ -250,14 +250,14 @@ class FourEyes(Rule):
         if not who and record.origin is not None:
             return row if row.missed else replace(row, verdict=Verdict.UNDETERMINABLE)
         if not set(who).isdisjoint(known.get(others, "").split()):
-            return replace(self.missed(row, record), state=row.state)
+            return replace(self.missed(row, record, reference), state=row.state)
         return row if others not in known or row.missed else replace(row, verdict=Verdict.CONFORMANT)
 
-    def look(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+    def look(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Somebody works on it who must not."""
         if row is None or set(_persons(record, ACTOR)).isdisjoint((row.parties or {}).get("second", "").split()):
             return row
-        return replace(self.missed(row, record), state=row.state)
+        return replace(self.missed(row, record, reference), state=row.state)
 
     def close(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
         """The case is over without both of them: there was nobody to be kept apart."""
@@ -285,7 +285,7 @@ class AuthorityAt(Rule):
             return row if row.missed else self.done(row, record, Verdict.UNDETERMINABLE)
         if _in_office(record, self.of[type(record.event)], reference):
             return self.done(row, record)
-        return self.missed(row, record)
+        return self.missed(row, record, reference)
 
 
 class Invariant(Rule):
@@ -323,9 +323,9 @@ def _late(row: DutyRow, record: Recorded[Any]) -> bool:
     return row.due_at is not None and record.effective_at > row.due_at
 
 
-def _answered(rule: Rule, row: DutyRow, record: Recorded[Any]) -> DutyRow:
+def _answered(rule: Rule, row: DutyRow, record: Recorded[Any], reference: Reference) -> DutyRow:
     """What was owed has been done: in time or too late."""
-    return rule.missed(row, record) if _late(row, record) else _judged(rule, row, record)
+    return rule.missed(row, record, reference) if _late(row, record) else _judged(rule, row, record)
 
 
 def _judged(rule: Rule, row: DutyRow, record: Recorded[Any]) -> DutyRow:

@@ -70,6 +70,8 @@ class Clock:
             return False
         if row.alarm_at is None or row.due_at is None or row.alarm_at >= at:
             return False
+        if self.runtime.reference.current.is_waived(row.rule, row.case_id, at):
+            return False
         try:
             await self.runtime.writer.append(self._said(rule, row, row.due_at, version))
         except VersionConflict:  # something has come just now: look at it the next time

@@ -14,9 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.actor import Role
-from aggregates.ids import AnyId, EmployeeId
+from aggregates.ids import AnyId, EmployeeId, WaiverId
+from aggregates.organisation.waiver import Status
 from aggregates.term import Term
-from aggregates.text import Code
+from aggregates.text import Code, Text
 from infra.read_model.tables import Table
 from projections import duties
 from projections.posts import PostRow
@@ -26,6 +27,7 @@ from projections.row import Row
 from projections.rules import service
 from projections.rules.catalogue import RULES
 from projections.rules.duty import DutyRow, State, Verdict
+from projections.waivers import WaiverRow
 from tests.projections.rules.cases import ANNA, BORIS, FOUNDED, LI, Happened, duty, on
 from tests.projections.rules.test_service import acknowledged, asked, assessed, received, to_anna
 
@@ -53,7 +55,7 @@ def rows(empty_database: str) -> Callable[..., str]:
 
     def put(*given: Row) -> str:
         with psycopg.connect(empty_database) as db:
-            for table in (Table(DutyRow), Table(PostRow)):
+            for table in (Table(DutyRow), Table(PostRow), Table(WaiverRow)):
                 db.execute(table.create("public").encode())
                 marks = ", ".join(["%s"] * len(table.fields))
                 for row in given:
@@ -77,6 +79,20 @@ def holds(who: EmployeeId, role: Role, area: Code | None = None) -> PostRow:
 
 
 NOON = on(2, 12)
+
+
+def waiver(case_id: str, until: datetime) -> WaiverRow:
+    return WaiverRow(
+        waiver_id=WaiverId(f"waiver-of-{case_id}"),
+        rule=Code("R-CS-3"),
+        case_id=AnyId(case_id),
+        status=Status.APPROVED,
+        requested_by_id=ANNA,
+        grounds=Text("words"),
+        expires_at=until,
+        holds_from=on(1),
+        holds_until=until,
+    )
 
 
 def owed(url: str, at: datetime = NOON, **asked: object) -> list[tuple[str, str]]:
@@ -141,14 +157,25 @@ def test_verdicts_are_those_of_the_moment_they_are_asked_for(rows: Callable[...,
 
 
 def test_sql_and_python_agree_on_every_kind_of_verdict(rows: Callable[..., str]) -> None:
-    kinds = product(Verdict, State, (None, on(2)), (None, on(2, 12), on(9)))
+    kinds = [*product(Verdict, State, (None, on(2)), (None, on(2, 12), on(9)))]
     all_kinds = [
-        replace(UNANSWERED, case_id=AnyId(f"complaint-{n}"), verdict=v, state=s, due_at=due, waived_until=waived)
-        for n, (v, s, due, waived) in enumerate(kinds)
+        replace(UNANSWERED, case_id=AnyId(f"complaint-{n}"), verdict=v, state=s, due_at=due)
+        for n, (v, s, due, _) in enumerate(kinds)
     ]
-    url, at = rows(*all_kinds), on(3)
+    waivers = [waiver(f"complaint-{n}", until) for n, (*_, until) in enumerate(kinds) if until is not None]
+    url, at = rows(*all_kinds, *waivers), on(3)
     found = answer(url, duties.verdicts, at)
-    assert {row.case_id: row.verdict for row in found} == {row.case_id: row.verdict_at(at) for row in all_kinds}
+    assert {row.case_id: row.verdict for row in found} == {
+        row.case_id: row.verdict_at(at, waived=until is not None and until > at)
+        for row, (*_, until) in zip(all_kinds, kinds, strict=True)
+    }
+
+
+def test_what_is_waived_is_owed_but_not_missed(rows: Callable[..., str]) -> None:
+    url = rows(UNANSWERED, waiver("complaint-1", on(9)))
+    assert owed(url, on(3), missed=True) == []
+    assert owed(url, on(3)) == owed(url, on(3), missed=False) == [FIRST]
+    assert owed(url, on(10), missed=True) == [FIRST]
 
 
 def test_every_rule_says_how_well_it_is_kept(rows: Callable[..., str]) -> None:

@@ -29,7 +29,7 @@ from tests.projections.rules.cases import ANNA, BORIS, FOUNDED, LI, Happened, on
 RULES_FOLDER = Path(importlib.import_module("projections.rules").__path__[0])
 KERNEL = {
     "aggregates.actor": {"Role"},
-    "aggregates.event": {"Event", "Recorded", "ObligationMissed", "WaiverApproved"},
+    "aggregates.event": {"Event", "Recorded", "ObligationMissed"},
     "aggregates.facts": {"Quantity", "Unit"},
     "aggregates.ids": None,
     "aggregates.text": {"Code"},

@@ -9,11 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.actor import Delegation, Role
-from aggregates.event import Envelope, LegacySourceDescribed, ObligationMissed, WaiverApproved
+from aggregates.event import Envelope, LegacySourceDescribed, ObligationMissed
 from aggregates.facts import Quantity, Unit
-from aggregates.ids import CustomerId, EmployeeId
+from aggregates.ids import AnyId, CustomerId, EmployeeId
 from aggregates.organisation.department import DelegationGranted, RoleEnded
 from aggregates.organisation.parameter import PolicyParameterChanged
+from aggregates.organisation.waiver import WaiverApproved, WaiverRevoked
 from aggregates.service.complaint import (
     ComplaintAcknowledged,
     ComplaintAssessed,
@@ -274,12 +275,18 @@ def test_the_handler_owes_what_is_next_and_the_ladder_is_climbed() -> None:
     assert duty(service.RESOLVED, THE_COMPLAINT, Happened(escalated, on(2))).level == 3
 
 
-def test_a_waiver_holds_for_its_rule_and_its_time() -> None:
-    waived = WaiverApproved(rule=Code("R-CS-3"), requested_by_id=ANNA, expires_at=on(4), grounds=WORDS)
-    late = [THE_COMPLAINT, Happened(waived, on(2, 10)), Happened(acknowledged, on(3))]
-    assert verdict(service.ACKNOWLEDGED, *late) is Verdict.WAIVED
-    assert verdict(service.NEVER_SILENT, *late, Happened(closed, on(9))) is Verdict.VIOLATED
-    assert verdict(service.ACKNOWLEDGED, *late[:2], Happened(acknowledged, on(5))) is Verdict.VIOLATED
+def test_a_waiver_holds_for_its_rule_its_case_and_its_time() -> None:
+    approved = WaiverApproved(rule=Code("R-CS-3"), case_id=AnyId("complaint-1"), expires_at=on(4))
+    waived = Happened(approved, on(2, 10), LI, stream_id="waiver-1")
+    late = [THE_COMPLAINT, Happened(acknowledged, on(3))]
+    assert verdict(service.ACKNOWLEDGED, waived, *late) is Verdict.WAIVED
+    assert verdict(service.NEVER_SILENT, waived, THE_COMPLAINT, Happened(closed, on(9))) is Verdict.VIOLATED
+    assert verdict(service.ACKNOWLEDGED, waived, THE_COMPLAINT, Happened(acknowledged, on(5))) is Verdict.VIOLATED
+    other = Happened(replace(approved, case_id=AnyId("complaint-2")), on(2, 10), LI, stream_id="waiver-1")
+    assert verdict(service.ACKNOWLEDGED, other, *late) is Verdict.VIOLATED
+    revoked = WaiverRevoked(rule=Code("R-CS-3"), case_id=AnyId("complaint-1"), grounds=WORDS)
+    ended = Happened(revoked, on(2, 11), LI, stream_id="waiver-1")
+    assert verdict(service.ACKNOWLEDGED, waived, ended, *late) is Verdict.VIOLATED
 
 
 def test_imported_history_is_judged_by_the_first_values_and_marked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -122,6 +123,8 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     whose = {
         "complaints": complaint, "customers": customer, "employees": terminal.yewu.manager_id,
         "parameters": "parameter-P-05", "calendars": "calendar-2026",
+        "waivers": terminal.do("waivers", "request", "--rule", "R-CS-3", "--case-id", complaint, "--expires-at",
+                               (datetime.now(UTC) + timedelta(days=9)).isoformat(), "--grounds", "at sea", "-q"),
     }  # fmt: skip
     groups = {kind.path for kind in AGGREGATES}
     for asked in QUESTIONS:

@@ -247,6 +247,20 @@ def _wrong_calendar(stage: Stage) -> Call:
     return Call(f"/calendars/{published['id']}/correct", {"shifts": SHIFTS[:1], "source": "notice"})
 
 
+def _waiver(stage: Stage, *, granted: bool = False) -> str:
+    """A request of somebody else, granted or not."""
+    asker = stage.yewu.as_(stage.somebody())
+    waiver_id = str(done(asker.post("/waivers", json=_asked_for(stage)))["id"])
+    if granted:
+        done(stage.yewu.manager.post(f"/waivers/{waiver_id}/approve", json={}))
+    return waiver_id
+
+
+def _asked_for(stage: Stage) -> Mapping[str, object]:
+    soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    return {"rule": "R-CS-3", "case_id": stage.complaint(), "expires_at": soon, "grounds": "At sea"}
+
+
 def _with_contact(stage: Stage) -> Call:
     done(stage.clerk.post(f"/customers/{stage.customer_id}/add-contact", json={"name": "Carl"}))
     return Call(f"/customers/{stage.customer_id}/end-contact", {"contact": "C-1"})
@@ -283,6 +297,10 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "parameter.reject": lambda s: Call(f"/parameters/{_proposed(s)}/reject", {"grounds": "not now"}),
     "calendar.publish": _calendar,
     "calendar.correct": _wrong_calendar,
+    "waiver.request": lambda s: Call("/waivers", _asked_for(s)),
+    "waiver.approve": lambda s: Call(f"/waivers/{_waiver(s)}/approve", {}),
+    "waiver.reject": lambda s: Call(f"/waivers/{_waiver(s)}/reject", {"grounds": "Keep it"}),
+    "waiver.revoke": lambda s: Call(f"/waivers/{_waiver(s, granted=True)}/revoke", {"grounds": "Over"}),
     "employee.register": lambda s: Call("/employees", {"name": "New"}),
     "employee.change_details": lambda s: Call(f"/employees/{s.yewu.employee()}/change-details", {"name": "Other"}),
     "employee.correct_details": lambda s: Call(f"/employees/{s.yewu.employee()}/correct-details", {"name": "Other"}),
@@ -306,4 +324,11 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
 def things(yewu: Yewu) -> dict[str, Any]:
     """One of each kind, for addresses that name one."""
     customer_id = yewu.customer()
-    return {"customer": customer_id, "complaint": yewu.complaint(customer_id), "employee": yewu.employee()}
+    complaint_id = yewu.complaint(customer_id)
+    soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    asked = {"rule": "R-CS-3", "case_id": complaint_id, "expires_at": soon, "grounds": "At sea"}
+    asker = yewu.as_(yewu.appointed(Role.CUSTOMER_SERVICE))
+    waiver_id = str(done(asker.post("/waivers", json=asked))["id"])
+    return {
+        "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
+    }  # fmt: skip

@@ -64,7 +64,7 @@ def test_whoever_may_reads_and_nobody_else(department: Yewu, path: str) -> None:
 
 def _template(path: str) -> str:
     """The line of the table that an address belongs to."""
-    kinds = ("complaint", "customer", "employee")
+    kinds = ("complaint", "customer", "employee", "waiver")
     first, *rest = path.strip("/").split("/")
     for kind in kinds:
         if rest and rest[0].startswith(kind + "-"):

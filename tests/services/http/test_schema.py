@@ -75,6 +75,10 @@ class Desk:
         known: dict[str, Any] = {
             **dict.fromkeys(("employee_id", "delegate_id", "handler_id", "owner_id", "successor_id"), self.people),
             "customer_id": [self.things["customer"]],
+            "person_id": self.people,
+            "case_id": [self.things["complaint"]],
+            "rule": ["R-CS-3"],
+            "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
             "unit": ["customer-service", "department"],
             "parent": ["department"],
             # each day of the past is a schema of its own, and a position far ahead a wait: one of each is enough

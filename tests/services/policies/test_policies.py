@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 
 from aggregates.event import Envelope, Event, Origin
-from aggregates.ids import CustomerId
+from aggregates.ids import AnyId, CustomerId
+from aggregates.organisation.waiver import WaiverApproved
 from aggregates.service.complaint import (
     ComplaintAcknowledged,
     ComplaintAssessed,
@@ -131,6 +132,17 @@ def test_what_is_done_in_time_or_taken_back_is_not_missed(yewu: Yewu) -> None:
         back = await desk.put(received, withdrawn)
         assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
         assert "ObligationMissed" not in [*await desk.types(kept), *await desk.types(back)]
+
+    at_the_desk(yewu, test)
+
+
+def test_what_is_waived_is_not_called_missed_until_the_waiver_ends(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = AnyId(await desk.put(received))
+        waived = WaiverApproved(rule=Code("R-CS-3"), case_id=complaint, expires_at=MONDAY + timedelta(hours=8))
+        await desk.put(waived, on=f"waiver-{uuid4()}")
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
+        assert await desk.tick(MONDAY + timedelta(hours=8)) == 1
 
     at_the_desk(yewu, test)
 
