@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 from aggregates.event import Envelope, Event, Origin
-from aggregates.ids import AnyId, CustomerId
-from aggregates.organisation.waiver import WaiverApproved
+from aggregates.ids import AnyId, CustomerId, EmployeeId
+from aggregates.organisation.waiver import WaiverApproved, WaiverRequested
 from aggregates.service.complaint import (
     ComplaintAcknowledged,
     ComplaintAssessed,
@@ -139,8 +139,11 @@ def test_what_is_done_in_time_or_taken_back_is_not_missed(yewu: Yewu) -> None:
 def test_what_is_waived_is_not_called_missed_until_the_waiver_ends(yewu: Yewu) -> None:
     async def test(desk: Desk) -> None:
         complaint = AnyId(await desk.put(received))
-        waived = WaiverApproved(rule=Code("R-CS-3"), case_id=complaint, expires_at=MONDAY + timedelta(hours=8))
-        await desk.put(waived, on=f"waiver-{uuid4()}")
+        rule, until = Code("R-CS-3"), MONDAY + timedelta(hours=8)
+        asked = WaiverRequested(
+            rule=rule, case_id=complaint, expires_at=until, grounds=WORDS, requested_by_id=EmployeeId("employee-anna")
+        )
+        await desk.put(asked, WaiverApproved(rule=rule, case_id=complaint, expires_at=until), on=f"waiver-{uuid4()}")
         assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
         assert await desk.tick(MONDAY + timedelta(hours=8)) == 1
 
