@@ -85,6 +85,16 @@ class LegacySourceDescribed(Event):
     tells: tuple[Code, ...]
 
 
+class EventSkipped(Event):
+    """One row of a view goes on without an event that it cannot take: the key says whose row, the position which event.
+    All skips lie on one stream."""
+
+    event_position: int
+    row_table: Code
+    row_key: Code
+    reason: Text
+
+
 class Origin(Value):
     """Where an imported record comes from: a source row of a file, and which event of that row it became."""
 

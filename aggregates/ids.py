@@ -15,6 +15,7 @@ DepartmentId = NewType("DepartmentId", str)
 EmployeeId = NewType("EmployeeId", str)
 ImportId = NewType("ImportId", str)
 ParameterId = NewType("ParameterId", str)
+ParkingId = NewType("ParkingId", str)
 RefusalsId = NewType("RefusalsId", str)
 WaiverId = NewType("WaiverId", str)
 
@@ -27,6 +28,7 @@ KIND_OF_STREAM: Mapping[Any, str] = {
     EmployeeId: "employee",
     ImportId: "import",
     ParameterId: "parameter",
+    ParkingId: "parking",
     RefusalsId: "refusals",
     WaiverId: "waiver",
 }
@@ -35,6 +37,7 @@ NATURAL: Mapping[Any, str] = {
     CalendarId: "calendar-{year}",
     DepartmentId: "department",
     ParameterId: "parameter-{number}",
+    ParkingId: "parking",
     RefusalsId: "refusals-{person}-{day}",
 }
 """Ids that say themselves what they are of, filled in from the arguments of the command that opens the stream."""
@@ -43,6 +46,7 @@ SYNTAX = r"[a-z]+(-[A-Za-z0-9._-]{1,180})?"
 """What an id looks like: its kind, a hyphen, and what tells it from others of its kind."""
 
 THE_DEPARTMENT = DepartmentId("department")
+THE_PARKING = ParkingId("parking")
 
 
 def kind_of(stream_id: str) -> str:

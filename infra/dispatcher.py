@@ -259,7 +259,7 @@ class _Decision:
                 raise Outdated(self.stream_id, self.order.if_version, known.version, changed)
         if self.command.opens and known.version:
             raise Refused("This is already on record as {id}.", id=self.stream_id)
-        if not self.command.opens and not known.version:
+        if not self.command.opens and not known.version and not self.command.singleton:
             raise NotFound(self.stream_id)
         return known
 

@@ -56,7 +56,12 @@ class Asked:
     @property
     def slug(self) -> str:
         """Its name among all questions: `complaints.figures`."""
-        return f"{self.ask.__module__.rpartition('.')[2]}.{self.ask.__name__}"
+        return f"{self.ask.__module__.rpartition('.')[2]}.{self.name}"
+
+    @property
+    def name(self) -> str:
+        """Its name within its module. A question that is called like a built-in function ends in `_` there."""
+        return self.ask.__name__.rstrip("_")
 
     @property
     def route(self) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 
 from aggregates.actor import INSIDE, Role
 from aggregates.business.customer import Customer
-from aggregates.ids import CalendarId, ComplaintId, CustomerId, DepartmentId, EmployeeId, ParameterId, WaiverId
+from aggregates.ids import (
+    CalendarId,
+    ComplaintId,
+    CustomerId,
+    DepartmentId,
+    EmployeeId,
+    ParameterId,
+    ParkingId,
+    WaiverId,
+)
+from aggregates.information.parking import Parking
 from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
@@ -19,7 +29,7 @@ from infra.commands import Command, Kind, all_commands
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, posts, waivers
+from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -33,6 +43,7 @@ AGGREGATES = (
     Kind(aggregate=Customer, id=CustomerId, path="customers"),
     Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
     Kind(aggregate=Waiver, id=WaiverId, path="waivers"),
+    Kind(aggregate=Parking, id=ParkingId, path="parked"),
 )
 
 VIEWS: tuple[View[Any], ...] = (
@@ -67,6 +78,7 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
     waivers.on_record,
     waivers.one,
+    parked.list_,
 )
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
@@ -88,6 +100,7 @@ STREAM_READERS: Mapping[str, frozenset[Role]] = {
     "calendar": INSIDE,
     "waiver": INSIDE,
     "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
+    "parking": OVERSIGHT | {Role.DATA_LEAD},
 }
 """Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""
 

@@ -7,24 +7,27 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, Generic, NamedTuple
 
 import psycopg
 import structlog
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
-from aggregates.ids import id_types_in, kind_of
+from aggregates.ids import THE_PARKING
 from infra.read_model import schema as schemas
 from infra.read_model.engine import Engine, ReadModel, is_own
 from infra.read_model.follower import Follower
 from infra.read_model.lines import LINE, Line
+from infra.read_model.parking import SKIPPED, SKIPS, Parking, skips_among
 from infra.read_model.rebuild import build
 from infra.read_model.references import References
 from infra.read_model.schema import MENTIONS
 from infra.read_model.selection import Selection
+from infra.read_model.settling import named_in
 from infra.reading import Behind
-from projections.row import KeyValue, R, View, key_fields
+from projections.parked import Parked
+from projections.row import KeyValue, R, View
 
 log = structlog.get_logger()
 
@@ -33,6 +36,9 @@ FAR_BEHIND = 50_000
 
 IDLE, AWAY = 0.05, 1.0
 """Seconds between two looks at the requests, and at a database that is away."""
+
+LATEST = (1 << 63) - 1
+"""No position comes behind it."""
 
 MOST_UNSEEN = 20_000
 """Events behind a kept schema among which an API process still looks for some of its selection by itself."""
@@ -47,6 +53,13 @@ class Building(NamedTuple):
 
 class BuildFailed(Exception):
     """A schema of the past could not be built; the builder's own words say why."""
+
+
+class Thing(NamedTuple, Generic[R]):
+    """One row as it was, None if there was none, and why it stood still, if so."""
+
+    row: R | None
+    parked: Parked | None
 
 
 class Request(NamedTuple):
@@ -72,8 +85,8 @@ class Request(NamedTuple):
 
 async def thing_as_of(
     db: psycopg.AsyncConnection[Any], model: ReadModel, view: View[R], key: KeyValue, selection: Selection
-) -> R | None:
-    """The row of one key as it was, folded from its own events; None if there was none.
+) -> Thing[R]:
+    """The row of one key as it was, folded from its own events.
 
     A row that one stream makes is folded from that stream; any other from the events that carry its id, found by the
     trail of the live schema (Behind while there is none), or from all events of its types if its key is no id.
@@ -83,9 +96,13 @@ async def thing_as_of(
         await db.execute("SET LOCAL TimeZone = 'UTC'")
         references = await model.references.selected(db, selection) if engine.refers else References()
         lines = await _lines_about(db, model, engine, view, key, selection)
-    shelves = engine.shelves()
-    engine.fold(engine.read(lines), shelves, references, of_the_past=selection.of_the_past)
-    return shelves[0].get(key)  # type: ignore[return-value]  # the only shelf of an engine for this view alone
+        async with db.cursor(binary=True) as cursor:
+            await cursor.execute((SKIPS + selection.condition).encode(), (THE_PARKING, SKIPPED, LATEST))
+            skips = list(skips_among(await cursor.fetchall(), model.codec))
+    shelves, parking = engine.shelves(), Parking(engine.tables, skips)
+    engine.fold(engine.read(lines), shelves, references, parking, of_the_past=selection.of_the_past)
+    row: Any = shelves[0].get(key)  # the only shelf of an engine for this view alone
+    return Thing(row, parking.rows.get((0, key)))
 
 
 async def schema_as_of(
@@ -177,15 +194,12 @@ async def _lines_about(
 ) -> list[Line]:
     """The lines of the selection that the row of one key is folded from, in the order of the log; others may be among
     them."""
-    parts = (key,) if isinstance(key, str) else key
+    named = named_in(view, key)
     if is_own(view):
-        source, named = "yewu.log l WHERE l.stream_id = %(tag)s", [p for p in parts if kind_of(p) == view.key.kind]
+        source = "yewu.log l WHERE l.stream_id = %(tag)s"
         if not named:
             return []
     else:
-        hints = get_type_hints(view.row)
-        ids = [next(id_types_in(hints[field]), None) is not None for field in key_fields(view.row)]
-        named = [part for part, is_id in zip(parts, ids, strict=True) if is_id]
         source = f"{MENTIONS.format(schema=model.schema)} m JOIN yewu.log l USING (position) WHERE true"
     if not named:
         source = "yewu.log l WHERE true"

@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 from aggregates.event import Event, Recorded
 from aggregates.ids import kind_of
 from infra.read_model.lines import Decoding, Line, recorded
+from infra.read_model.parking import Parking, Touched, Unreadable
 from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, References
 from infra.read_model.selection import Selection
 from infra.read_model.tables import Shelf, Table
-from projections.row import KeyOf, KeyValue, Row, Unfounded, View
+from projections.parked import Parked
+from projections.row import KeyOf, Row, Unfounded, View
 
 TRAIL = "trail_tag"
 """The audit trail by tag: asked for like a row type where only some are built."""
@@ -31,14 +33,14 @@ Taker: TypeAlias = tuple[int, KeyOf, Callable[..., Any], bool, bool, bool]
 Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker]]
 """An event that somebody takes, and who does."""
 
-Touched: TypeAlias = tuple[int, KeyValue]
-"""Whose shelf, and which row on it."""
-
 Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker]]
 
 
 class Poisoned(Exception):
-    """An event that a view cannot take; nothing at or behind its position has been folded."""
+    """An event that somebody cannot take, and nobody can say whose rows it would change, or it concerns reference data.
+
+    Nothing at or behind its position has been folded.
+    """
 
     def __init__(self, position: int, stream_id: str, event_type: str, view: str, problem: BaseException) -> None:
         super().__init__(f"{view} cannot take {event_type} at position {position} on {stream_id}: {problem!r}")
@@ -61,7 +63,11 @@ class Engine:
         return [{} for _ in self.tables]
 
     def read(self, lines: Iterable[Line]) -> Iterator[Taken]:
-        """Decode what somebody takes, and leave out the rest. Poisoned where that fails."""
+        """Decode what somebody takes, and leave out the rest.
+
+        What cannot be decoded is yielded all the same, and its takers' steps will fail; Poisoned if its rows cannot be
+        known.
+        """
         plans = self._plans
         for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, ids, data, meta in lines:
             try:
@@ -70,7 +76,11 @@ class Engine:
                     continue
                 event = decode(data)
             except Exception as problem:
-                raise Poisoned(position, stream_id, name, "the codec", problem) from problem
+                record = Recorded(
+                    position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, unread(name)
+                )
+                yield record, self._failing_takers(record, problem)
+                continue
             record = Recorded(position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event)
             yield record, takers
 
@@ -86,17 +96,31 @@ class Engine:
         return touched
 
     def fold(
-        self, taken: Iterable[Taken], shelves: Shelves, references: References, *, of_the_past: bool = False
+        self,
+        taken: Iterable[Taken],
+        shelves: Shelves,
+        references: References,
+        parking: Parking,
+        *,
+        of_the_past: bool = False,
     ) -> None:
-        """Show each event to its takers, whose rows must be on the shelves. Poisoned if one cannot take it.
+        """Show each event to its takers, whose rows must be on the shelves. A row that cannot take it is parked.
 
-        In a selection of the past a change may come without the beginning it belongs to, which became true later; the
-        row is not there yet, and stays so.
+        Poisoned if nobody can say whose row it is. In a selection of the past a change may come without the beginning
+        it belongs to, which became true later; the row is not there yet, and stays so.
         """
+        parked = parking.rows
         for record, takers in taken:
             for slot, key_of, step, begins, changes, refers in takers:
                 try:
-                    shelf, key = shelves[slot], key_of(record)
+                    key = key_of(record)
+                except Exception as problem:
+                    raise self._poisoned(record, slot, step, problem) from problem
+                if parked and (slot, key) in parked:
+                    parking.wait((slot, key))
+                    continue
+                try:
+                    shelf = shelves[slot]
                     if not changes:
                         shelf[key] = step(record, references.at(record.position)) if refers else step(record)
                         continue
@@ -106,7 +130,7 @@ class Engine:
                     elif not of_the_past:
                         raise Unfounded(f"there is no row {key} to change")
                 except Exception as problem:
-                    raise self._poisoned(record, slot, step, problem) from problem
+                    parking.meet((slot, key), record, step, problem)
 
     def learn(self, lines: Iterable[Line], references: References) -> None:
         """Let the reference data learn from the lines that concern them."""
@@ -124,13 +148,39 @@ class Engine:
         return Poisoned(record.position, record.stream_id, type(record.event).__name__, view, problem)
 
     def _plan(self, name: str, schema: int, kind: str) -> Plan:
-        takers = tuple(
-            (self._slots[view.row], view.keys[event], fold.step, fold.begins, fold.changes, fold.refers)
-            for view in self.views
-            for event, fold in view.folds.items()
-            if event.__name__ == name and belongs(view, kind)
-        )
+        takers = tuple(taker for _, taker in self._takers(name, kind))
         return (self.codec.decoder(name, schema), takers) if takers else (None, ())
+
+    def _takers(self, name: str, kind: str) -> Iterator[tuple[View[Any], Taker]]:
+        for view in self.views:
+            for event, fold in view.folds.items():
+                if event.__name__ == name and belongs(view, kind):
+                    slot, key_of = self._slots[view.row], view.keys[event]
+                    yield view, (slot, key_of, fold.step, fold.begins, fold.changes, fold.refers)
+
+    def _failing_takers(self, record: Recorded[Any], problem: Exception) -> Sequence[Taker]:
+        """Who would take an event that cannot be read. The stream says whose row it is; Poisoned where it does not."""
+        name = type(record.event).__name__
+
+        def cannot_be_read(*_: object) -> Row | None:
+            raise Unreadable(name) from problem
+
+        failing: list[Taker] = []
+        for view, (slot, key_of, _, begins, changes, _) in self._takers(name, kind_of(record.stream_id)):
+            try:
+                if not is_own(view):
+                    raise Unreadable(f"whose {view.row.__name__} it is stands in the event")
+                key_of(record)
+            except Exception as unknown:
+                poisoned = Poisoned(record.position, record.stream_id, name, "the codec", problem)
+                raise poisoned from unknown
+            failing.append((slot, key_of, cannot_be_read, begins, changes, False))
+        return failing
+
+
+def unread(name: str) -> Any:
+    """What stands for an event that cannot be read: it has its name, and nothing else."""
+    return type(name, (), {})()
 
 
 class _Plans(dict[tuple[str, int, str], Plan]):
@@ -162,8 +212,9 @@ class ReadModel:
         self.schema = f"rm_{fingerprint}"
         self.engine = Engine(self.views, codec)
         self.references = ReferenceHistory(codec)
+        self.parked = Table(Parked)
         self._engines: dict[View[Any], Engine] = {}
-        names = [table.name for table in self.tables]
+        names = [table.name for table in (*self.tables, self.parked)]
         if len(set(names)) < len(names):
             raise TypeError(f"two row types share a table: {sorted(names)}")
         if len(self.schema) > LONGEST_NAME - len(BUILDING):
@@ -181,9 +232,11 @@ class ReadModel:
         return self._engines[view]
 
     def only(self, tables: Iterable[str]) -> ReadModel:
-        """The part that fills these tables; KeyError if one is not of this model."""
+        """The part that fills these tables; KeyError if one is not of this model. Any row may be parked."""
         wanted, known = set(tables), {table.name: table.row for table in self.tables}
-        rows: set[type[Row]] = {known[name] for name in wanted - {TRAIL}}
+        if self.parked.name in wanted:
+            wanted |= known.keys()
+        rows: set[type[Row]] = {known[name] for name in wanted - {TRAIL, self.parked.name}}
         views = [view for view in self.views if view.row in rows]
         return ReadModel(views, self.codec, self.fingerprint, trail=TRAIL in wanted)
 

@@ -9,15 +9,20 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.types.json import Jsonb
 
-from infra.read_model.engine import Poisoned, ReadModel, Touched
+from infra.read_model.engine import Poisoned, ReadModel
 from infra.read_model.lines import LINE, Line
+from infra.read_model.parking import SKIPPED, TABLE, Parking, Touched, read_skips, skips_among
 from infra.read_model.references import REFERENCE_TYPES, References, read_references
 from infra.read_model.selection import EVERYTHING, Selection
-from infra.read_model.tables import to_json
+from infra.read_model.settling import settle
+from infra.read_model.tables import REFUSALS, Table, to_json
 from projections.row import KeyValue, Row
 
 Rows: TypeAlias = dict[str, list[Any]]
 """Rows, or keys of rows, under the names of their tables."""
+
+Before: TypeAlias = list[tuple[int, KeyValue, Row | None]]
+"""Rows that a batch touches, as they were."""
 
 
 class Overtaken(Exception):
@@ -45,7 +50,8 @@ class Follower:
         self.position: int | None = None
         self._shelves = model.engine.shelves()
         self._references = References()
-        self._types = sorted({*model.engine.types, *(REFERENCE_TYPES if model.engine.refers else ())})
+        self._parking = Parking(model.tables)
+        self._types = sorted({*model.engine.types, *(REFERENCE_TYPES if model.engine.refers else ()), SKIPPED})
         self._slots = {table.name: slot for slot, table in enumerate(model.tables)}
         # one statement, so that the head is of the same moment as the lines behind the position
         self._read_query = (
@@ -55,6 +61,7 @@ class Follower:
         ).encode()
         self._load_query = f"SELECT name, data FROM {self.schema}.load(%s)".encode()
         self._save_query = f"SELECT {self.schema}.save(%s, %s, %s, %s)".encode()
+        self._parked_query = f"SELECT to_json(t)::text FROM {self.schema}.{model.parked.name} t".encode()
         self._beat_query = f"UPDATE {self.schema}.place SET beat_at = clock_timestamp()".encode()
         db.execute("SET TimeZone = 'UTC'; SET enable_seqscan = off; SET jit = off")
 
@@ -67,8 +74,8 @@ class Follower:
     def step(self, most: int = 1000) -> int:
         """Fold the next events, at most so many; how many positions that was, 0 at the head of the log.
 
-        Poisoned if a view cannot take an event: what lies before it has been saved. Overtaken if somebody else was
-        here.
+        A row whose view cannot take an event is parked. Poisoned if nobody knows whose row it would be: what lies
+        before it has been saved. Overtaken if somebody else was here.
         """
         try:
             start = self.place()
@@ -87,8 +94,23 @@ class Follower:
             position = int(found[0]) if found is not None else 0
             if self.model.engine.refers:
                 self._references = read_references(self.db, self.model.codec, position, self.selection)
+            self._parking = self._parked_at(position)
             self.position = position
         return self.position
+
+    def retry(self, asked: Iterable[tuple[str, str]]) -> None:
+        """Fold these rows again from zero, named by their tables and written keys, if they are parked."""
+        position = self.place()
+        places = [self._parking.place(*row) for row in asked]
+        again = {place: None for place in places if place in self._parking.rows}
+        try:
+            self._load(again)
+            before = self._as_before(again)
+            self._settle(again, position)
+            self._write(before, position, position)
+        except BaseException:
+            self.forget()
+            raise
 
     def beat(self) -> None:
         """Say that somebody follows, though nothing has come."""
@@ -112,46 +134,88 @@ class Follower:
         try:
             self._fold(lines, start, until)
         except Poisoned as poison:
-            self._fold_before(poison.position, lines, start)
+            self.forget()
+            if self.place() == start < poison.position - 1:
+                self._fold([line for line in lines if line[0] < poison.position], start, poison.position - 1)
             raise
-        except (psycopg.DataError, psycopg.IntegrityError) as problem:
-            if len(lines) > 1:
-                self._take_singly(lines, start, until)
-                return
-            for position, stream_id, _, name, *_ in lines:
-                self._fold_before(position, [], start)
-                raise Poisoned(position, stream_id, name, "the tables", problem) from problem
-            raise
-
-    def _take_singly(self, lines: list[Line], start: int, until: int) -> None:
-        """The tables refuse a row, and only one event at a time tells which event made it."""
-        self._begin_again(start)
-        for line in lines:
-            self._take([line], self.place(), line[0])
-        if self.place() < until:
-            self._take([], self.place(), until)
-
-    def _fold_before(self, position: int, lines: list[Line], start: int) -> None:
-        self._begin_again(start)
-        if start < position - 1:
-            self._fold([line for line in lines if line[0] < position], start, position - 1)
-
-    def _begin_again(self, start: int) -> None:
-        self.forget()
-        self.position = start
 
     def _fold(self, lines: list[Line], start: int, until: int) -> None:
-        engine = self.model.engine
+        engine, parking = self.model.engine, self._parking
         engine.learn(lines, self._references)
         taken = list(engine.read(lines))
         touched = engine.touched(taken)
+        again = self._to_settle(lines, touched)
+        touched |= again
         self._load(touched)
-        before = [(slot, key, self._shelves[slot][key]) for slot, key in touched]
-        engine.fold(taken, self._shelves, self._references, of_the_past=self.selection.of_the_past)
-        self._save(start, until, *self._changes(before))
+        before = self._as_before(touched)
+        engine.fold(taken, self._shelves, self._references, parking, of_the_past=self.selection.of_the_past)
+        self._settle(again, until)
+        self._write(before, start, until)
         self.position = until
         self._references.forget_before(until)
         self._forget_the_oldest()
+
+    def _to_settle(self, lines: Iterable[Line], touched: Iterable[Touched]) -> dict[Touched, None]:
+        """The rows that are to go on without an event from now on, and those that their tables may hold again."""
+        parking = self._parking
+        again = {t: None for t in touched if parking.rows and t in parking.rows and parking.rows[t].failed_in == TABLE}
+        told = [(line[0], line[4], line[9]) for line in lines if line[3] == SKIPPED]
+        for skip in skips_among(told, self.model.codec):
+            parking.skips.add(skip)
+            if (place := parking.place(skip.row_table, skip.row_key)) is not None:
+                again[place] = None
+        return again
+
+    def _settle(self, again: Iterable[Touched], until: int) -> None:
+        """Fold these rows from zero, each alone."""
+        for slot, key in again:
+            table, parking = self.model.tables[slot], self._parking
+            settled = settle(self.db, self.model, table.name, key, until, self.selection, parking.skips, self._refuses)
+            self._shelves[slot][key] = settled.row
+            parking.put((slot, key), settled.parked)
+
+    def _write(self, before: Before, start: int, until: int) -> None:
+        """Save what has changed; a row that its table refuses is settled, and so parked."""
+        try:
+            self._save(start, until, *self._all_changes(before))
+        except REFUSALS:
+            refused = self._refused(before, start, until)
+            if not refused:
+                raise
+            self._settle(refused, until)
+            self._save(start, until, *self._all_changes(before))
+        self._parking.saved()
+
+    def _refused(self, before: Before, start: int, until: int) -> dict[Touched, None]:
+        """Which of these rows their tables do not hold, found by halves."""
+        try:
+            with self.db.transaction(force_rollback=True):
+                self._save(start, until, *self._changes(before))
+        except REFUSALS:
+            if len(before) == 1:
+                return {(slot, key): None for slot, key, _ in before}
+            half = len(before) // 2
+            return self._refused(before[:half], start, until) | self._refused(before[half:], start, until)
+        return {}
+
+    def _refuses(self, table: Table, key: KeyValue, row: Row) -> BaseException | None:
+        """Why a table does not hold a row; None: it does."""
+        place = self.place()
+        try:
+            with self.db.transaction(force_rollback=True):
+                self._save(place, place, {table.name: [table.checked(key, row)]}, {})
+        except REFUSALS as problem:
+            return problem
+        return None
+
+    def _parked_at(self, position: int) -> Parking:
+        """What stands still in the schema, and what is to be skipped up to here."""
+        skips = read_skips(self.db, self.model.codec, position, self.selection)
+        rows = [self.model.parked.decode(data) for (data,) in self.db.execute(self._parked_query, prepare=True)]
+        return Parking(self.model.tables, skips, rows)  # type: ignore[arg-type]  # rows of the table of what is parked
+
+    def _as_before(self, touched: Iterable[Touched]) -> Before:
+        return [(slot, key, self._shelves[slot][key]) for slot, key in touched]
 
     def _load(self, touched: Iterable[Touched]) -> None:
         """Fetch the rows that are not remembered, of all tables in one statement."""
@@ -169,7 +233,7 @@ class Follower:
                 row = table.decode(data)
                 self._shelves[slot][table.key_of(row)] = row
 
-    def _changes(self, before: Iterable[tuple[int, KeyValue, Row | None]]) -> tuple[Rows, Rows]:
+    def _changes(self, before: Before) -> tuple[Rows, Rows]:
         """The rows that are new or other than before, and the keys of those that have ended."""
         made: Rows = {}
         gone: Rows = {}
@@ -179,6 +243,17 @@ class Follower:
                 made.setdefault(table.name, []).append(table.checked(key, new))
             elif new is None and old is not None:
                 gone.setdefault(table.name, []).append(table.key_as_row(key))
+        return made, gone
+
+    def _all_changes(self, before: Before) -> tuple[Rows, Rows]:
+        """The same, and what is parked now or is not any more."""
+        made, gone = self._changes(before)
+        table = self.model.parked
+        for touched, parked in self._parking.changes():
+            if parked is not None:
+                made.setdefault(table.name, []).append(parked)
+            else:
+                gone.setdefault(table.name, []).append(table.key_as_row(self._parking.written(touched)))
         return made, gone
 
     def _save(self, start: int, until: int, made: Rows, gone: Rows) -> None:

@@ -8,14 +8,20 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 import psycopg
+import structlog
 
 from infra.read_model import schema as schemas
 from infra.read_model.engine import Engine, ReadModel, Shelves, is_own
 from infra.read_model.lines import LINE, Line
+from infra.read_model.parking import Parking, Skip, read_skips
 from infra.read_model.references import References, read_references
 from infra.read_model.selection import EVERYTHING, Selection
-from infra.read_model.tables import Table
-from projections.row import View
+from infra.read_model.settling import settle
+from infra.read_model.tables import REFUSALS, Table
+from projections.parked import Parked, written_key
+from projections.row import KeyValue, Row, View
+
+log = structlog.get_logger()
 
 Progress: TypeAlias = Callable[[int, int], None]
 """How much has been read, and how much there is to read."""
@@ -41,17 +47,28 @@ def build(
 
     Two connections in autocommit mode, for the log is read while rows are written. First come the views whose rows are
     made by one stream alone, stream by stream, so that finished rows leave memory at once; then those whose rows
-    several streams share, in the order of the log. Poisoned if a view cannot take an event: then all is as it was.
+    several streams share, in the order of the log. Rows that cannot take an event are parked. Poisoned if nobody knows
+    whose row it would be: then all is as it was.
     """
     if until is None:
         (until,) = reader.execute("SELECT position FROM yewu.head").fetchone() or (0,)
     name = schema or model.schema
-    with reader.transaction(), writer.transaction():
-        reader.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL jit = off; SET LOCAL cursor_tuple_fraction = 1")
-        fresh = schemas.create(writer, model, name)
-        rebuild = _Rebuild(reader, writer, fresh, until, selection, progress)
-        rebuild.fold(model)
-        schemas.complete(writer, model, name, until, selection)
+
+    def run(spool: type[_Spool]) -> int:
+        with reader.transaction(), writer.transaction():
+            reader.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL jit = off; SET LOCAL cursor_tuple_fraction = 1")
+            fresh = schemas.create(writer, model, name)
+            parked = _Rebuild(reader, writer, fresh, until, selection, progress, spool).fold(model)
+            schemas.complete(writer, model, name, until, selection)
+        return parked
+
+    try:
+        parked = run(_Spool)
+    except REFUSALS as problem:
+        log.warning("a table refuses a row: it is looked for", schema=name, problem=type(problem).__name__)
+        parked = run(_CarefulSpool)
+    if parked:
+        log.warning("rows are parked", schema=name, rows=parked)
     return until
 
 
@@ -66,14 +83,19 @@ class _Rebuild:
         until: int,
         selection: Selection,
         progress: Progress,
+        spool: type[_Spool],
     ) -> None:
-        self._reader, self._writer, self._fresh = reader, writer, fresh
+        self._reader, self._writer, self._fresh, self._spool = reader, writer, fresh, spool
         self._until, self._selection, self._progress = until, selection, progress
         self._references = References()
+        self._skips = frozenset[Skip]()
+        self._parked: dict[tuple[str, str], Parked] = {}
+        self._unsettled: dict[tuple[str, KeyValue], None] = {}
         self._done = self._goal = 0
 
-    def fold(self, model: ReadModel) -> None:
-        """All the views of a model, in one or two passes over the log."""
+    def fold(self, model: ReadModel) -> int:
+        """All the views of a model, in one or two passes over the log; how many of their rows are parked."""
+        self._skips = frozenset(read_skips(self._reader, model.codec, self._until, self._selection))
         if model.engine.refers:
             self._references = read_references(self._reader, model.codec, self._until, self._selection)
         own: list[View[Any]] = [view for view in model.views if is_own(view)]
@@ -83,28 +105,66 @@ class _Rebuild:
             self._stream_by_stream(Engine(own, model.codec))
         if shared:
             self._in_order(Engine(shared, model.codec))
+        for table, key in self._to_settle(model):
+            self._settle(model, table, key)
+        copied(self._writer, model.parked, self._fresh, list(self._parked.values()))
+        return len(self._parked)
 
     def _stream_by_stream(self, engine: Engine) -> None:
-        shelves, spool = engine.shelves(), _Spool(self._writer, engine.tables, self._fresh)
+        shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
+        parking = Parking(engine.tables, self._skips)
         for page in self._pages(engine.types, "l.stream_id, l.version"):
             # the last stream may go on in the next page: its rows stay on the shelves, all others are finished
             last = bisect_left(page, page[-1][1], key=_stream_of)
-            self._show(engine, page[:last], shelves)
+            self._show(engine, page[:last], shelves, parking)
             if last:
                 spool.take(shelves)
-            self._show(engine, page[last:], shelves)
-        spool.take(shelves)
-        spool.flush()
+            self._show(engine, page[last:], shelves, parking)
+        self._finish(shelves, spool, parking)
 
     def _in_order(self, engine: Engine) -> None:
-        shelves, spool = engine.shelves(), _Spool(self._writer, engine.tables, self._fresh)
+        shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
+        parking = Parking(engine.tables, self._skips)
         for page in self._pages(engine.types, "l.position"):
-            self._show(engine, page, shelves)
+            self._show(engine, page, shelves, parking)
+        self._finish(shelves, spool, parking)
+
+    def _show(self, engine: Engine, lines: Sequence[Line], shelves: Shelves, parking: Parking) -> None:
+        engine.fold(engine.read(lines), shelves, self._references, parking, of_the_past=self._selection.of_the_past)
+
+    def _finish(self, shelves: Shelves, spool: _Spool, parking: Parking) -> None:
         spool.take(shelves)
         spool.flush()
+        self._unsettled |= spool.refused
+        self._parked |= {(parked.row_table, parked.row_key): parked for parked in parking.rows.values()}
 
-    def _show(self, engine: Engine, lines: Sequence[Line], shelves: Shelves) -> None:
-        engine.fold(engine.read(lines), shelves, self._references, of_the_past=self._selection.of_the_past)
+    def _to_settle(self, model: ReadModel) -> dict[tuple[str, KeyValue], None]:
+        """The rows that their tables refuse, and those that are to go on without an event."""
+        parking = Parking(model.tables)
+        places = [parking.place(skip.row_table, skip.row_key) for skip in self._skips]
+        return self._unsettled | {(model.tables[place[0]].name, place[1]): None for place in places if place}
+
+    def _settle(self, model: ReadModel, name: str, key: KeyValue) -> None:
+        """Fold one row alone, and put it in the place of what there is of it."""
+
+        def refuses(table: Table, key: KeyValue, row: Row) -> BaseException | None:
+            try:
+                with self._writer.transaction(force_rollback=True):
+                    copied(self._writer, table, self._fresh, [table.checked(key, row)])
+            except REFUSALS as problem:
+                return problem
+            return None
+
+        settled = settle(self._reader, model, name, key, self._until, self._selection, self._skips, refuses)
+        (table,) = (table for table in model.tables if table.name == name)
+        same = " AND ".join(f'"{field}" = %s' for field in table.keys)
+        whose = (key,) if isinstance(key, str) else key
+        self._writer.execute(f"DELETE FROM {self._fresh}.{name} WHERE {same}".encode(), whose)
+        if settled.row is not None:
+            copied(self._writer, table, self._fresh, [settled.row])
+        self._parked.pop((name, written_key(key)), None)
+        if settled.parked is not None:
+            self._parked[name, settled.parked.row_key] = settled.parked
 
     def _pages(self, types: list[str], order: str) -> Iterator[list[Line]]:
         """What the selection takes of these types, sorted by the server in bounded memory."""
@@ -128,6 +188,7 @@ class _Spool:
 
     def __init__(self, db: psycopg.Connection[Any], tables: Sequence[Table], schema: str) -> None:
         self._db, self._schema = db, schema
+        self.refused: dict[tuple[str, KeyValue], None] = {}
         self._waiting: list[tuple[Table, list[tuple[Any, ...]]]] = [(table, []) for table in tables]
 
     def take(self, shelves: Shelves) -> None:
@@ -150,3 +211,34 @@ class _Spool:
             for line in lines:
                 copy.write_row(line)
         lines.clear()
+
+
+class _CarefulSpool(_Spool):
+    """The same for tables that refuse a row: such rows are left out and named, at the price of one savepoint a copy."""
+
+    def take(self, shelves: Shelves) -> None:
+        """Write all rows of the shelves."""
+        for shelf, (table, _) in zip(shelves, self._waiting, strict=True):
+            self._write(table, [(key, row) for key, row in shelf.items() if row is not None])
+            shelf.clear()
+
+    def _write(self, table: Table, rows: list[tuple[KeyValue, Row]]) -> None:
+        try:
+            with self._db.transaction():
+                copied(self._db, table, self._schema, [table.checked(key, row) for key, row in rows])
+        except REFUSALS:
+            if len(rows) == 1:
+                self.refused[table.name, rows[0][0]] = None
+                return
+            half = len(rows) // 2
+            self._write(table, rows[:half])
+            self._write(table, rows[half:])
+
+
+def copied(db: psycopg.Connection[Any], table: Table, schema: str, rows: Sequence[Row]) -> None:
+    """Write some rows, also below a savepoint."""
+    if rows:
+        with db.cursor() as cursor, cursor.copy(table.copy(schema, freeze=False).encode()) as copy:
+            copy.set_types(table.types)
+            for row in rows:
+                copy.write_row(table.line(row))

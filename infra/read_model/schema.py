@@ -60,7 +60,7 @@ def create(db: psycopg.Connection[Any], model: ReadModel, schema: str) -> str:
     db.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE; CREATE SCHEMA {fresh}".encode())
     db.execute(f"CREATE TABLE {fresh}.place (position bigint NOT NULL, beat_at timestamptz NOT NULL)".encode())
     db.execute(f'CREATE TABLE {fresh}.trail_tag (tag text COLLATE "C" NOT NULL, position bigint NOT NULL)'.encode())
-    for table in model.tables:
+    for table in (*model.tables, model.parked):
         db.execute(table.create(fresh).encode())
     return fresh
 
@@ -71,10 +71,10 @@ def complete(db: psycopg.Connection[Any], model: ReadModel, schema: str, until: 
     if model.trail:
         db.execute(TRAIL_OF.format(schema=fresh, after=0, until=until, condition=selection.condition).encode())
     db.execute(f"CREATE INDEX ON {fresh}.trail_tag (tag, position)".encode())
-    for table in model.tables:
+    for table in (*model.tables, model.parked):
         db.execute(table.index(fresh).encode())
     db.execute(f"INSERT INTO {fresh}.place VALUES (%s, clock_timestamp())".encode(), (until,))
-    names = (*OUR_OWN, *(table.name for table in model.tables))
+    names = (*OUR_OWN, *(table.name for table in (*model.tables, model.parked)))
     db.execute(("ANALYZE " + ", ".join(f"{fresh}.{name}" for name in names)).encode())
     if exists(db, schema):
         drop(db, schema)
@@ -86,8 +86,9 @@ def complete(db: psycopg.Connection[Any], model: ReadModel, schema: str, until: 
 def functions(model: ReadModel, schema: str, selection: Selection = EVERYTHING) -> tuple[str, str]:
     """`load` finds rows by their keys, `save` writes a batch with its position: one statement each, for all tables."""
     trail = TRAIL_OF.format(schema=schema, after="was", until="now", condition=selection.condition)
-    load = "".join(table.load(schema) for table in model.tables)
-    save = "".join(table.save(schema) for table in model.tables) + (trail if model.trail else "")
+    tables = (*model.tables, model.parked)
+    load = "".join(table.load(schema) for table in tables)
+    save = "".join(table.save(schema) for table in tables) + (trail if model.trail else "")
     return LOAD.format(schema=schema, parts=load), SAVE.format(schema=schema, parts=save)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from aggregates.event import Recorded
+from aggregates.ids import THE_PARKING
 from aggregates.value import Value
 
 
@@ -25,9 +26,14 @@ class Selection(Value):
 
     @property
     def condition(self) -> str:
-        """The same for SQL, to stand behind another condition about `yewu.log l`."""
-        limits = (("effective_at", self.as_of), ("recorded_at", self.known_at))
-        return "".join(f" AND l.{column} <= {_literal(at)}" for column, at in limits if at is not None)
+        """The same for SQL, to stand behind another condition about `yewu.log l`.
+
+        What a row goes on without is not a matter of what was true, only of what was known.
+        """
+        limits = ""
+        if self.as_of is not None:
+            limits += f" AND (l.effective_at <= {_literal(self.as_of)} OR l.stream_id = '{THE_PARKING}')"
+        return limits if self.known_at is None else f"{limits} AND l.recorded_at <= {_literal(self.known_at)}"
 
     @property
     def moment(self) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 from uuid import UUID
 
 import msgspec
+import psycopg
 from msgspec.structs import astuple
 from psycopg.types.json import Jsonb
 
@@ -42,8 +44,14 @@ to_json = msgspec.json.Encoder(order="deterministic").encode
 """Sets are sorted, so that the same row is always the same bytes."""
 
 
-class Misplaced(Exception):
+class Misplaced(ValueError):
     """A step made a row of another key than the one its view names for the event."""
+
+
+REFUSALS = (
+    psycopg.DataError, psycopg.errors.NotNullViolation, TypeError, ValueError, ArithmeticError, struct.error
+)  # fmt: skip
+"""What a table says to a row that it cannot hold: the server, or the driver before it."""
 
 
 class Table:
@@ -95,9 +103,10 @@ class Table:
         wanted += [f"CREATE INDEX ON {schema}.{self.name} ({_list(index)})" for index in self.row.indexes]
         return "; ".join(wanted)
 
-    def copy(self, schema: str) -> str:
-        """Into a table made in the same transaction; its columns are those of `types`."""
-        return f"COPY {schema}.{self.name} ({_list(self.fields)}) FROM STDIN (FORMAT binary, FREEZE)"
+    def copy(self, schema: str, *, freeze: bool = True) -> str:
+        """Its columns are those of `types`. `freeze`: into a table of the same transaction, not below a savepoint."""
+        how = "FORMAT binary, FREEZE" if freeze else "FORMAT binary"
+        return f"COPY {schema}.{self.name} ({_list(self.fields)}) FROM STDIN ({how})"
 
     def load(self, schema: str) -> str:
         """The part of `load` that finds rows of this table."""

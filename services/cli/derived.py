@@ -41,7 +41,7 @@ def add_derived(app: typer.Typer) -> None:
     for asked in QUESTIONS:
         path = asked.declaration.path.partition("/")[0]
         group = groups.get(path, app)
-        name = path if group is app else asked.ask.__name__.replace("_", "-")
+        name = path if group is app else asked.name.replace("_", "-")
         group.command(name, help=_help("question", asked.slug))(_question_line(asked))
         if asked.compared is not None:
             difference = f"{path}-difference" if group is app else "difference"

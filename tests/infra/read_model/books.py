@@ -8,15 +8,18 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec.structs import replace
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from aggregates.event import Recorded
 from aggregates.ids import kind_of
+from aggregates.text import Code
 from infra.codec import Codec, envelope_bytes
 from infra.read_model.engine import ReadModel
 from infra.read_model.selection import EVERYTHING, Selection
 from infra.read_model.tables import Table
+from projections.parked import Parked
 from projections.reference import REFERENCE_EVENTS, Reference
 from projections.row import KeyValue, Row, View
 from tests.infra.read_model.repairs import EVENTS, VIEWS, Happening
@@ -112,6 +115,15 @@ def _rows(db: psycopg.Connection[Any], table: Table, schema: str) -> list[Row]:
         cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table.name)))
         rows: list[Row] = msgspec.convert(cursor.fetchall(), list[table.row])  # type: ignore[name-defined]  # a value here
     return sorted(rows, key=table.key_of)
+
+
+def parked(book: Book, model: ReadModel, schema: str | None = None) -> list[Parked]:
+    """All that stands still in a schema, but for the words of the problem."""
+    with book.db.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema or model.schema, "parked")))
+        rows = msgspec.convert(cursor.fetchall(), list[Parked])
+    assert all(row.problem.endswith(".") for row in rows)
+    return sorted((replace(row, problem=Code("")) for row in rows), key=lambda row: (row.row_table, row.row_key))
 
 
 def trail(db: psycopg.Connection[Any], schema: str) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from aggregates.actor import ActorKind, Role
-from aggregates.event import Envelope, Event, LegacyRecordImported, Recorded
+from aggregates.event import Envelope, Event, EventSkipped, LegacyRecordImported, Recorded
 from aggregates.facts import Quantity, Unit
 from aggregates.ids import ComplaintId, CustomerId, EmployeeId
 from aggregates.organisation.department import RoleAssigned, RoleEnded
@@ -91,6 +91,7 @@ EVENTS: tuple[type[Event], ...] = (
     PolicyParameterChanged,
     RoleAssigned,
     RoleEnded,
+    EventSkipped,
 )
 
 

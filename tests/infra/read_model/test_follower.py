@@ -8,15 +8,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from aggregates.event import Recorded
-from aggregates.ids import ComplaintId, CustomerId, EmployeeId
+from aggregates.ids import CustomerId, EmployeeId
 from aggregates.text import Code
 from infra.codec import Codec
-from infra.read_model.engine import Poisoned, ReadModel
+from infra.read_model.engine import ReadModel
 from infra.read_model.follower import Follower, Overtaken
 from infra.read_model.rebuild import build
-from projections.row import Row, Unfounded, View, its_stream
-from tests.infra.read_model.books import Book, content, plain_fold, plain_trail, the_model, trail
+from tests.infra.read_model.books import Book, content, parked, plain_fold, the_model, trail
 from tests.infra.read_model.repairs import (
     EVENTS,
     MONDAY,
@@ -38,6 +36,13 @@ TAKEN = RepairTaken(handler_id=ANNA)
 
 def on(stream_id: str, *events: RepairBooked | RepairTaken | RepairPriced | BellRung) -> list[Happening]:
     return [Happening(stream_id, event, MONDAY, MONDAY, ANNA) for event in events]
+
+
+def unreadable(book: Book, position: int) -> None:
+    """As if a newer version had written it."""
+    with book.db.transaction():
+        book.db.execute("SET LOCAL session_replication_role = replica")
+        book.db.execute("UPDATE yewu.log SET schema = 2 WHERE position = %s", (position,))
 
 
 @pytest.fixture
@@ -75,70 +80,11 @@ def test_a_connection_killed_between_batches_loses_nothing(book: Book) -> None:
     assert content(book.db, MODEL) == plain_fold(book.records)
 
 
-def test_poison_is_named_and_what_lies_before_it_is_saved(book: Book) -> None:
-    book.write([*on("complaint-1", BOOKED, TAKEN), *on("customer-carl", BellRung()), *on("complaint-2", TAKEN)])
-    follower = Follower(book.db, MODEL)
-    with pytest.raises(Poisoned, match="RepairRow") as poison:
-        follower.step()
-    assert (poison.value.position, poison.value.stream_id, poison.value.event_type) == (4, "complaint-2", "RepairTaken")
-    assert isinstance(poison.value.__cause__, Unfounded)
-    assert follower.place() == 3
-    assert content(book.db, MODEL) == plain_fold(book.records[:3])
-    assert trail(book.db, MODEL.schema) == plain_trail(book.records[:3])
-
-
-def test_poison_at_once_changes_nothing_however_often_it_is_tried(book: Book) -> None:
-    book.write(on("complaint-2", TAKEN))
-    follower = Follower(book.db, MODEL)
-    for _ in range(2):
-        with pytest.raises(Poisoned):
-            follower.step()
-    assert follower.place() == 0
-
-
-def test_a_build_that_meets_poison_leaves_everything_as_it_was(book: Book) -> None:
-    book.write(on("complaint-1", BOOKED))
-    Follower(book.db, MODEL).catch_up()
-    book.write(on("complaint-2", TAKEN))
-    with book.connect() as reader, pytest.raises(Poisoned):
-        build(reader, book.db, MODEL)
-    assert content(book.db, MODEL) == plain_fold(book.records[:1])
-
-
-class LeftRow(Row):
-    repair_id: ComplaintId
-    parts: int
-
-
-def counted(record: Recorded[RepairPriced]) -> LeftRow:
-    return LeftRow(repair_id=ComplaintId(record.stream_id), parts=int(record.event.hours))
-
-
-def test_an_event_that_no_table_can_hold_is_poison_too(database: str) -> None:
-    """The step is content, the column is not: the number is too large for it."""
-    with Book(database) as book, book.connect() as reader:
-        model = ReadModel([View(LeftRow, counted, key=its_stream(ComplaintId))], Codec(EVENTS), "left")
-        build(reader, book.db, model)
-        few = RepairPriced(customer_id=CARL, parts=(), hours=1)
-        many = RepairPriced(customer_id=CARL, parts=(), hours=2.0**64)
-        book.write([*on("complaint-1", few), *on("complaint-2", BellRung(), many), *on("complaint-3", few)])
-        follower = Follower(book.db, model)
-        with pytest.raises(Poisoned) as poison:
-            follower.step()
-        assert (poison.value.position, poison.value.stream_id) == (3, "complaint-2")
-        assert follower.place() == 2
-        assert [row.repair_id for row in content(book.db, model)["left_row"] if isinstance(row, LeftRow)] == [
-            "complaint-1"
-        ]
-
-
-def test_an_event_of_a_newer_schema_is_poison_where_somebody_takes_it(book: Book) -> None:
-    book.write(on("complaint-1", BOOKED, BellRung()))
-    with book.db.transaction():
-        book.db.execute("SET LOCAL session_replication_role = replica")
-        book.db.execute("UPDATE yewu.log SET schema = 2")
-    with pytest.raises(Poisoned, match="the codec cannot take RepairBooked at position 1"):
-        Follower(book.db, MODEL).step()
+def test_a_connection_lost_on_the_way_to_poison_loses_nothing_of_what_is_parked(book: Book) -> None:
+    book.write([*on("complaint-2", TAKEN, TAKEN), *on("complaint-1", BOOKED, TAKEN)])
+    for most in (1, 2, 1):
+        Follower(book.db, MODEL).step(most)
+    assert [(each.row_key, each.position, each.waiting) for each in parked(book, MODEL)] == [("complaint-2", 1, 1)]
 
 
 def test_an_event_that_nobody_takes_is_not_even_decoded(book: Book) -> None:

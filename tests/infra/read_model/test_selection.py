@@ -33,7 +33,8 @@ def test_what_was_true_on_monday_and_told_on_wednesday(selection: Selection, cou
 
 def test_the_database_is_asked_in_universal_time() -> None:
     at = datetime(2026, 3, 2, 17, tzinfo=SHANGHAI)
-    assert Selection(as_of=at).condition == " AND l.effective_at <= '2026-03-02 09:00:00+00:00'::timestamptz"
+    condition = Selection(known_at=at).condition
+    assert condition == " AND l.recorded_at <= '2026-03-02 09:00:00+00:00'::timestamptz"
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     for asked in QUESTIONS:
         group = asked.declaration.path.partition("/")[0]
         subject = [whose[group]] if asked.in_path else []
-        name = [asked.ask.__name__.replace("_", "-")] if group in groups else []
+        name = [asked.name.replace("_", "-")] if group in groups else []
         said = terminal(group, *name, *subject, "--json")
         assert (said.status, type(said.document)) == (0, dict), asked.slug
 

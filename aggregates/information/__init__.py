@@ -1,0 +1,1 @@
+"""Information: regulation part six."""
