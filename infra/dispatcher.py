@@ -124,7 +124,7 @@ class Dispatcher:
     async def give(self, order: Order) -> Answer:
         """Carry out a command: durably, or not at all.
 
-        Raises Refused, Forbidden, NotFound, Outdated, Contended, KeyReused, Taken, Behind, Unavailable.
+        Raises Refused, Forbidden, NotFound, Outdated, Contended, KeyReused, Taken, Behind, Standstill, Unavailable.
         """
         decision = _Decision(self, order)
         try:

@@ -14,7 +14,8 @@ from aggregates.ids import EmployeeId
 from aggregates.refused import Refused
 from infra.commands import Command, FactArgument
 from infra.guard_memory import Guard, GuardMemory
-from infra.reading import ReadModelReader
+from infra.read_model.tables import table_name
+from infra.reading import ReadModelReader, require_moving
 from projections.reference import APPOINTMENTS, PARAMETERS, Reference
 
 POSTS = tuple(sorted(event.__name__ for event in APPOINTMENTS))
@@ -31,6 +32,7 @@ class RowFact:
         hints.pop("db")
         (self.about,) = hints
         stale_after: Iterable[type[Event]] = answer.__dict__["stale_after"]
+        self.tables = tuple(table_name(row) for row in answer.__dict__["rows"])
         self.types = tuple(sorted(event.__name__ for event in stale_after))
 
 
@@ -63,7 +65,8 @@ class FactReader:
         memory: GuardMemory,
         rows_at_least: int = 0,
     ) -> Gathered:
-        """Every fact the command asks for; Refused if one has no subject, Behind if rows are too far back."""
+        """Every fact the command asks for. Refused if one has no subject, Behind if rows are too far back, Standstill
+        if they are parked."""
         values: dict[str, Fact | None] = {}
         guards: list[Guard] = []
         cited: dict[str, int] = {}
@@ -111,7 +114,9 @@ class FactReader:
             self.hits += 1
             return kept
         self.reads += 1
-        async with self._rows.read(at_least=at_least) as (db, position):
+        async with self._rows.read(at_least=at_least) as (db, position, any_parked):
+            if any_parked:
+                await require_moving(db.connection, fact.tables, subject)
             answer = position, await fact.answer(db, subject)
         self._answers[kind, subject] = answer
         if len(self._answers) > self._most:

@@ -13,6 +13,7 @@ import msgspec
 
 from infra.commands import bounded, check_value
 from infra.read_model.tables import Table, table_name
+from projections.parked import written_key
 from projections.question import Page, Question
 from projections.row import Row
 
@@ -50,6 +51,9 @@ class Asked:
             Table(self.item) if self.many and self.declaration.order and issubclass(self.item, Row) else None
         )
         """The table whose rows the list consists of, so that it can be compared with itself at another moment."""
+        row = _row_in(self.item)
+        self.rows = None if row is None or self.declaration.tables else Table(row)
+        """The table whose rows the answer consists of, if it does."""
         if not self.tables:
             raise TypeError(f"{self.slug} does not say which tables it reads")
 
@@ -73,6 +77,10 @@ class Asked:
         """The name of the question how the list differs between two moments: `complaints.difference`."""
         return f"{self.slug.partition('.')[0]}.difference"
 
+    def contains(self, found: Sequence[Any]) -> list[str] | None:
+        """The written keys of the rows that an answer consists of; None where it is made of whole tables."""
+        return None if self.rows is None else [written_key(self.rows.key_of(row)) for row in found]
+
     def page(self, limit: int, cursor: str | None) -> Page | None:
         """The page that is wanted; None where the answer is no list. BadCursor for a cursor that is not ours."""
         if not self.many or not self.declaration.order:
@@ -92,6 +100,12 @@ class Asked:
 def all_questions(asks: Iterable[Callable[..., Awaitable[Any]]]) -> list[Asked]:
     """Every question there is; those with a fixed address before those with an id in its place."""
     return sorted(map(Asked, asks), key=lambda asked: ("{" in asked.route, asked.route))
+
+
+def _row_in(annotation: Any) -> type[Row] | None:
+    """The row type of `ComplaintRow` and of `ComplaintRow | None`."""
+    kinds = [part for part in get_args(annotation) or (annotation,) if isinstance(part, type) and issubclass(part, Row)]
+    return kinds[0] if kinds else None
 
 
 def _tables_of(annotation: Any) -> tuple[str, ...]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from asyncio import sleep
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
+from projections.parked import written_key
 from projections.question import Database, Page
+from projections.row import KeyValue
+
+MOST_MARKS = 100
+"""So many parked rows are named besides those that an answer contains."""
 
 
 class Behind(Exception):
@@ -24,21 +30,41 @@ class Behind(Exception):
         self.wanted, self.position = wanted, position
 
 
+class Mark(NamedTuple):
+    """A parked row, the event that it could not take, and whether there is a row as it was before."""
+
+    row_table: str
+    row_key: str
+    position: int
+    type: str
+    has_row: bool
+
+
+class Standstill(Exception):
+    """What was asked depends on a row that is parked."""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(f"{mark.row_table} {mark.row_key} is parked at position {mark.position}")
+        self.mark = mark
+
+
 class Place(NamedTuple):
     """How far a schema is, since how many seconds nothing has been heard of its projector, how many events it has not
-    seen, and since how many seconds the first of them waits."""
+    seen, since how many seconds the first of them waits, and how many rows are parked."""
 
     position: int
     silence: float
     lag: int
     lag_seconds: float
+    parked: int
 
 
 class Reading(NamedTuple):
-    """A database in which to ask, and the position that its answers are of."""
+    """A database in which to ask, the position that its answers are of, and whether any of its rows is parked."""
 
     db: Database
     position: int
+    parked: bool = False
 
 
 class ReadModelReader:
@@ -50,9 +76,10 @@ class ReadModelReader:
         self._position = sql.SQL("SELECT position FROM {}.place").format(live)
         self._place = sql.SQL(
             "SELECT p.position, extract(epoch FROM clock_timestamp() - p.beat_at)::float8, h.position - p.position,"
-            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0)"
+            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0),"
+            " (SELECT count(*) FROM {}.parked)"
             " FROM yewu.head h, {}.place p LEFT JOIN yewu.log l ON l.position = p.position + 1"
-        ).format(live)
+        ).format(live, live)
 
     async def position(self) -> int | None:
         """How far the live schema is; None while nobody has built it."""
@@ -100,10 +127,36 @@ class ReadModelReader:
                 )
             )
             try:
-                cursor = await db.execute("SELECT position FROM place")
+                cursor = await db.execute("SELECT position, EXISTS (SELECT FROM parked) FROM place")
                 row = await cursor.fetchone()
             except psycopg.errors.UndefinedTable:
                 raise Behind(at_least, None) from None
             if row is None:  # the schema is just being replaced
                 raise Behind(at_least, None)
-            yield Reading(Database(db, page, at), int(row[0]))
+            yield Reading(Database(db, page, at), *row)
+
+
+async def parked_among(
+    db: psycopg.AsyncConnection[Any], tables: Sequence[str], keys: Sequence[str] | None = None, *, schema: str = ""
+) -> list[Mark]:
+    """Parked rows of some tables: with keys given, those that have one of them and those that are nowhere at all yet.
+
+    Of those that nobody named by their keys the first hundred. `schema`: where they are, if not in the search path.
+    """
+    among = sql.Identifier(schema, "parked") if schema else sql.Identifier("parked")
+    query = sql.SQL(
+        "SELECT row_table, row_key, position, type, has_row FROM {} WHERE row_table = ANY(%s) AND row_key = ANY(%s)"
+        " UNION (SELECT row_table, row_key, position, type, has_row FROM {} WHERE row_table = ANY(%s)"
+        " AND (%s OR NOT has_row) ORDER BY position, row_table, row_key LIMIT %s) ORDER BY position, row_table, row_key"
+    ).format(among, among)
+    async with db.cursor(row_factory=class_row(Mark)) as cursor:
+        await cursor.execute(query, (list(tables), list(keys or ()), list(tables), keys is None, MOST_MARKS))
+        return await cursor.fetchall()
+
+
+async def require_moving(db: psycopg.AsyncConnection[Any], tables: Sequence[str], key: KeyValue) -> None:
+    """Standstill if the row under this key is parked in one of these tables."""
+    written = written_key(key)
+    for mark in await parked_among(db, tables, [written]):
+        if mark.row_key == written:
+            raise Standstill(mark)

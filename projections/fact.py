@@ -26,6 +26,7 @@ def fact(*views: View[Any]) -> Callable[[Answer[K, F]], Answer[K, F]]:
             raise TypeError(f"a fact is about one id, and {view.row.__name__} is keyed by several")
 
     def mark(answer: Answer[K, F]) -> Answer[K, F]:
+        answer.__dict__["rows"] = tuple(view.row for view in views)
         answer.__dict__["stale_after"] = frozenset[type[Event]]().union(*(view.events for view in views))
         return answer
 

@@ -20,7 +20,8 @@ READERS = (Role.MANAGER, Role.DEPUTY, Role.DATA_LEAD, Role.AUDITOR)
 class Parked(Row):
     """A row that stays as it was before an event that its view could not take; `waiting` later events of its key wait.
 
-    `failed_in` says whether the codec, the step or the table failed. The problem names types, never what they hold.
+    `failed_in` says whether the codec, the step or the table failed, `has_row` whether there was a row before. The
+    problem names types, never what they hold.
     """
 
     key = ("row_table", "row_key")
@@ -33,6 +34,7 @@ class Parked(Row):
     since: datetime
     failed_in: Code
     problem: Code
+    has_row: bool
     waiting: int = 0
 
 

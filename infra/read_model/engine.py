@@ -130,7 +130,7 @@ class Engine:
                     elif not of_the_past:
                         raise Unfounded(f"there is no row {key} to change")
                 except Exception as problem:
-                    parking.meet((slot, key), record, step, problem)
+                    parking.meet((slot, key), record, step, problem, has_row=shelves[slot].get(key) is not None)
 
     def learn(self, lines: Iterable[Line], references: References) -> None:
         """Let the reference data learn from the lines that concern them."""

@@ -74,36 +74,24 @@ class Parking:
         parked = self.rows[touched]
         self.put(touched, replace(parked, waiting=parked.waiting + 1))
 
-    def meet(self, touched: Touched, record: Recorded[Any], step: Step, problem: Exception) -> None:
+    def meet(self, touched: Touched, record: Recorded[Any], step: Step, problem: Exception, *, has_row: bool) -> None:
         """A row cannot take an event: it goes on without it if somebody said so, else it stands still from here on."""
         if self.skips_at(touched, record.position):
             return
         name = type(record.event).__name__
         if isinstance(problem, Unreadable):
-            self.park(touched, record, CODEC, f"{name} cannot be read: {_told(problem.__cause__)}.")
+            told = f"{name} cannot be read: {_told(problem.__cause__)}."
+            self._park(touched, record, CODEC, told, has_row=has_row)
         else:
             whose = f"{self._tables[touched[0]].row.__name__} ({getattr(step, '__name__', type(step).__name__)})"
-            self.park(touched, record, STEP, f"{whose} cannot take {name}: {_told(problem)}.")
+            self._park(touched, record, STEP, f"{whose} cannot take {name}: {_told(problem)}.", has_row=has_row)
 
-    def refuse(self, touched: Touched, record: Recorded[Any], problem: BaseException, waiting: int) -> None:
+    def refuse(
+        self, touched: Touched, record: Recorded[Any], problem: BaseException, waiting: int, *, has_row: bool
+    ) -> None:
         """A table does not hold what a row would be after an event."""
         sentence = f"{self._name(touched)} cannot hold what comes of it: {type(problem).__name__}."
-        self.park(touched, record, TABLE, sentence, waiting)
-
-    def park(self, touched: Touched, record: Recorded[Any], failed_in: str, problem: str, waiting: int = 0) -> None:
-        """From this event on the row stands still."""
-        parked = Parked(
-            row_table=Code(self._name(touched)),
-            row_key=written_key(touched[1]),
-            position=record.position,
-            stream_id=record.stream_id,
-            type=Code(type(record.event).__name__),
-            since=record.recorded_at,
-            failed_in=Code(failed_in),
-            problem=Code(problem),
-            waiting=waiting,
-        )
-        self.put(touched, parked)
+        self._park(touched, record, TABLE, sentence, waiting, has_row=has_row)
 
     def put(self, touched: Touched, parked: Parked | None) -> None:
         """So a row stands now; None: it does not stand still any more."""
@@ -129,6 +117,31 @@ class Parking:
     def written(self, touched: Touched) -> tuple[str, str]:
         """Table and key of a row as they are written."""
         return self._name(touched), written_key(touched[1])
+
+    def _park(
+        self,
+        touched: Touched,
+        record: Recorded[Any],
+        failed_in: str,
+        problem: str,
+        waiting: int = 0,
+        *,
+        has_row: bool,
+    ) -> None:
+        """From this event on the row stands still."""
+        parked = Parked(
+            row_table=Code(self._name(touched)),
+            row_key=written_key(touched[1]),
+            position=record.position,
+            stream_id=record.stream_id,
+            type=Code(type(record.event).__name__),
+            since=record.recorded_at,
+            failed_in=Code(failed_in),
+            problem=Code(problem),
+            has_row=has_row,
+            waiting=waiting,
+        )
+        self.put(touched, parked)
 
     def _name(self, touched: Touched) -> str:
         return self._tables[touched[0]].name

@@ -53,7 +53,7 @@ class Projector:
         self._news.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Work until told to stop, across lost connections. Poisoned ends it: an event that a view cannot take."""
+        """Work until told to stop, across lost connections. Poisoned ends it: an event whose rows nobody can name."""
         pause = QUICK
         while not stop.is_set():
             try:
@@ -73,9 +73,12 @@ class Projector:
         if self._needs_building(db):
             self._build(db)
         follower = Follower(db, self.model)
-        pause, beat, tidy = QUICK, time.monotonic(), float("-inf")
+        pause, beat, tidy, asked = QUICK, time.monotonic(), float("-inf"), float("-inf")
         while not stop.is_set():
             now = time.monotonic()
+            if now - asked >= BEAT:
+                self._retry(db, follower)
+                asked = now
             if follower.step():
                 pause, beat = QUICK, now
                 continue
@@ -90,6 +93,21 @@ class Projector:
                 pause = QUICK
             else:
                 pause = min(pause * 1.5, SLOW)
+
+    def _retry(self, db: psycopg.Connection[Any], follower: Follower) -> None:
+        """Fold the parked rows again that somebody asked for, here and in what is kept of the past."""
+        query = "SELECT row_table, row_key FROM yewu.retry_request WHERE schema_name = %s"
+        rows = db.execute(query, (self.model.schema,), prepare=True).fetchall()
+        if not rows:
+            return
+        log.info("folding parked rows again", schema=self.model.schema, rows=len(rows))
+        follower.retry(rows)
+        for row in rows:
+            schemas.drop_parked(db, self.model, *row)
+            db.execute(
+                "DELETE FROM yewu.retry_request WHERE (schema_name, row_table, row_key) = (%s, %s, %s)",
+                (self.model.schema, *row),
+            )
 
     def _alone(self, db: psycopg.Connection[Any], stop: threading.Event) -> bool:
         """Wait until no other projector of this fingerprint is active. The lock ends with the connection."""

@@ -144,6 +144,17 @@ def drop_quietly(db: psycopg.Connection[Any], schema: str) -> bool:
     return True
 
 
+def drop_parked(db: psycopg.Connection[Any], model: ReadModel, row_table: str, row_key: str) -> None:
+    """Drop what is kept of the past in which this row is parked: whoever asks again has it built anew."""
+    kept = db.execute(
+        "SELECT schema_name FROM yewu.build_request WHERE fingerprint = %s AND state = 'ready'", (model.fingerprint,)
+    ).fetchall()
+    for (name,) in kept:
+        query = f"SELECT FROM {name}.{model.parked.name} WHERE row_table = %s AND row_key = %s"
+        if exists(db, name) and db.execute(query.encode(), (row_table, row_key)).rowcount:
+            drop_quietly(db, name)
+
+
 def _alive(db: psycopg.Connection[Any], schema: str, age: timedelta) -> bool:
     place = db.execute(f"SELECT beat_at > clock_timestamp() - %s FROM {schema}.place".encode(), (age,)).fetchone()
     return place is not None and bool(place[0])

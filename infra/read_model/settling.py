@@ -86,7 +86,7 @@ def _settled(
         assert record_or_none is not None  # noqa: S101  # only the blank state has none, and no row either
         refused, waiting = (record_or_none, problem), waiting + 1
     if refused is not None:
-        parking.refuse(place, *refused, waiting)
+        parking.refuse(place, *refused, waiting, has_row=states[-1][1] is not None)
     return Settled(states[-1][1], parking.rows.get(place))
 
 

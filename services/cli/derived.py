@@ -24,8 +24,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 作答 / answer i
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只答编号 / answer with the id alone")]
 
 
-def add_derived(app: typer.Typer) -> None:
-    """One group for each path, `yewu complaints …`, with its commands and questions.
+def add_derived(app: typer.Typer) -> Mapping[str, typer.Typer]:
+    """One group for each path, `yewu complaints …`, with its commands and questions; the groups by their paths.
 
     A question about all kinds of things is a command of its own: `yewu duties`.
     """
@@ -46,6 +46,7 @@ def add_derived(app: typer.Typer) -> None:
         if asked.compared is not None:
             difference = f"{path}-difference" if group is app else "difference"
             group.command(difference, help=_help("question", asked.comparison))(_difference_line(asked))
+    return groups
 
 
 def _help(kind: str, slug: str) -> str:

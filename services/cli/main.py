@@ -29,7 +29,7 @@ from services.processes import CannotRun
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 events = typer.Typer(no_args_is_help=True, help="事件 / events")
 app.add_typer(events, name="events")
-add_derived(app)
+groups = add_derived(app)
 
 DEFAULT_MANAGER = "Manager 经理"
 DEVELOPMENT_TOKEN = "/development/token"  # noqa: S105  # an address
@@ -197,6 +197,17 @@ def rebuild(as_json: AsJson = False) -> None:
         task = progress.add_task("rebuild", total=None)
         position = run(_conninfo(), lambda done, goal: progress.update(task, completed=done, total=goal))
     show({"position": position}, as_json=as_json)
+
+
+@groups["parked"].command()
+def retry(
+    row_table: Annotated[str, typer.Option(help="视图的表 / as `yewu parked list` names it")],
+    row_key: Annotated[str, typer.Option(help="行的键 / as `yewu parked list` names it")],
+    as_json: AsJson = False,
+) -> None:
+    """重试 / Fold a parked row again from zero, after whatever held it up has been mended."""
+    body = {"row_table": row_table, "row_key": row_key}
+    show(ask("POST", "/parked/retry", body=body), as_json=as_json)
 
 
 @events.command()

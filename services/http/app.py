@@ -24,6 +24,7 @@ from services.http.health import health_routes
 from services.http.log_routes import log_routes
 from services.http.openapi import document
 from services.http.pages import api_page
+from services.http.parked_routes import parked_routes
 from services.http.problems import Problem
 from services.http.question_routes import question_routes
 from services.http.tokens import PublishedKeys, Tokens
@@ -74,6 +75,7 @@ def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None
     app.router.routes.extend(question_routes(QUESTIONS, runtime, tokens, settings))
     app.router.routes.extend(commands)
     app.router.routes.extend(log_routes(runtime, tokens, settings))
+    app.router.routes.extend(parked_routes(runtime, tokens, settings))
     app.router.routes.extend(health_routes(runtime, settings))
     app.router.routes.extend(_documents(settings))
     if issuer is not None:

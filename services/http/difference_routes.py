@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -13,11 +14,13 @@ from infra.read_model.as_of import Building, schema_as_of
 from infra.read_model.difference import Differing, differing
 from infra.read_model.selection import Selection
 from infra.read_model.tables import Table
+from infra.reading import parked_among
 from infra.settings import Settings
+from projections.parked import written_key
 from services.http.access import require
 from services.http.differences import between
 from services.http.problems import malformed, require_limit
-from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of
+from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of, told
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
@@ -70,8 +73,11 @@ class DifferenceHandler:
             schemas.append(found)
         async with self._runtime.pool.connection() as db:
             rows = await differing(db, self._table, *schemas, behind=behind, limit=wanted.limit + 1)
+            keys = [written_key(row.key if len(row.key) > 1 else row.key[0]) for row in rows[: wanted.limit]]
+            marks = [await parked_among(db, [self._table.name], keys, schema=schema) for schema in schemas]
         after = written_cursor(rows[wanted.limit - 1].key) if len(rows) > wanted.limit else None
-        return Reply(200, _encode({"items": [self._told(row) for row in rows[: wanted.limit]], "next": after}))
+        items, parked = [self._told(row) for row in rows[: wanted.limit]], list(map(told, dict.fromkeys(chain(*marks))))
+        return Reply(200, _encode({"items": items, "next": after, "parked": parked}))
 
     async def _schema(self, moment: Selection | None) -> str | Building:
         if moment is None:

@@ -30,9 +30,13 @@ class Differences:
             return [{} for _ in history]
         changes: list[Change] = []
         row: Row | None = None
+        parked = False
         for record in history:
-            fold = view.folds.get(type(record.event))
-            after = row if fold is None else fold(row, record)
+            fold = None if parked else view.folds.get(type(record.event))
+            try:
+                after = row if fold is None else fold(row, record)
+            except Exception:  # whatever it is, the row stands still from here on
+                after, parked = row, True
             changes.append(between(row, after))
             row = after
         return changes

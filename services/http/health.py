@@ -67,6 +67,7 @@ class Health:
             "head": head,
             "position": place and place.position,
             "lag_seconds": place and place.lag_seconds,
+            "parked": place and place.parked,
             "schema": schema,
         }
         return Reply(503 if problems else 200, msgspec.json.encode(body))
@@ -114,6 +115,7 @@ class _Gauges(Collector):
         if (place := self.place) is not None:
             yield GaugeMetricFamily("yewu_read_model_lag_events", "Events the read model has not seen.", place.lag)
             yield GaugeMetricFamily("yewu_read_model_lag_seconds", "How long the first waits.", place.lag_seconds)
+            yield GaugeMetricFamily("yewu_read_model_parked_rows", "Rows that an event holds up.", place.parked)
             yield GaugeMetricFamily("yewu_read_model_silence_seconds", "Since its projector's beat.", place.silence)
         yield GaugeMetricFamily("yewu_log_position", "As far as this process knows.", runtime.writer.memory.known)
         yield GaugeMetricFamily("yewu_reference_position", "Of reference data.", runtime.reference.current.position)

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from aggregates.ids import SYNTAX
+from aggregates.information.parking import KEEPERS
 from infra.commands import Command
 from infra.dispatcher import Answer
 from infra.questions import Asked
 from services.http import problems
 from services.http.difference_routes import Between
+from services.http.parked_routes import Retried, Retry
 from services.http.question_routes import KERNEL, Moment
 from services.language import Language, label
 
@@ -40,7 +42,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
     answers = [asked.answer for asked in questions]
     arguments = [asked.arguments for asked in questions]
     (answered, *schemas), components = msgspec.json.schema_components(
-        [Answer, *bodies, *answers, *arguments, Moment, Between], ref_template=REF
+        [Answer, *bodies, *answers, *arguments, Moment, Between, Retry, Retried], ref_template=REF
     )
     named = iter(schemas)
     body_of = {command.slug: next(named) for command in commands}
@@ -55,7 +57,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
         paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
         if asked.compared is not None:
             paths[f"{asked.route}/difference"] = {"get": _difference(asked, components)}
-    paths |= LOG_PATHS | HEALTH_PATHS
+    paths |= LOG_PATHS | HEALTH_PATHS | {"/parked/retry": {"post": _retry()}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -124,11 +126,12 @@ def _question(asked: Asked, answer: dict[str, Any], components: dict[str, Any]) 
     if asked.many:
         answer = {
             "type": "object",
-            "required": ["items", "next", "position"],
+            "required": ["items", "next", "position", "parked"],
             "properties": {
                 "items": answer,
                 "next": {"type": ["string", "null"]},
                 "position": {"type": ["integer", "null"]},
+                "parked": _PARKED,
             },
         }
     return _asked(asked, asked.slug, parameters, answer)
@@ -145,8 +148,8 @@ def _difference(asked: Asked, components: dict[str, Any]) -> dict[str, Any]:
             "fields": {"type": "object", "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2}},
         },
     }
-    page = {"items": {"type": "array", "items": differing}, "next": {"type": ["string", "null"]}}
-    answer = {"type": "object", "required": ["items", "next"], "properties": page}
+    page = {"items": {"type": "array", "items": differing}, "next": {"type": ["string", "null"]}, "parked": _PARKED}
+    answer = {"type": "object", "required": ["items", "next", "parked"], "properties": page}
     parameters = [_parameter(name, moments[name], "query") for name in moments]
     return _asked(asked, asked.comparison, parameters, answer)
 
@@ -163,7 +166,45 @@ def _asked(asked: Asked, slug: str, parameters: list[dict[str, Any]], answer: di
         "summary": both("question", slug),
         "description": f"角色 / roles: {', '.join(sorted(asked.declaration.readers))}.",
         "parameters": parameters,
-        "responses": {"200": _json(answer, "answer"), "202": _json(building, "being built"), **_problems()},
+        "responses": {
+            "200": {**_json(answer, "answer"), "headers": _MARKED},
+            "202": _json(building, "being built"),
+            **_problems(),
+        },
+    }
+
+
+_PARKED = {
+    "type": "array",
+    "description": "停放的行:所列者,或可能因此缺漏者 / rows that stand still: of this page, or perhaps missing from it",
+    "items": {
+        "type": "object",
+        "required": ["row_table", "row_key", "position"],
+        "properties": {
+            "row_table": {"type": "string"},
+            "row_key": {"type": "string"},
+            "position": {"type": "integer", "description": both("field", "event_position")},
+        },
+    },
+}
+_MARKED = {
+    "Yewu-Parked": {
+        "description": "使此答复停滞之事件的日志位置 / positions of the events that hold up what is not a list",
+        "schema": {"type": "string", "pattern": "^[0-9]+(, [0-9]+)*$"},
+    },
+    "Yewu-Position": {"description": "日志位置 / position in the log", "schema": {"type": "integer"}},
+}
+
+
+def _retry() -> dict[str, Any]:
+    return {
+        "operationId": "parked.retry",
+        "tags": ["parked"],
+        "summary": "重新计算停放的行 / fold a parked row once more",
+        "description": f"角色 / roles: {', '.join(sorted(KEEPERS))}.",
+        "parameters": [],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(Retry.__name__)}}},
+        "responses": {"200": _json(_ref(Retried.__name__), "done"), **_problems()},
     }
 
 
@@ -258,13 +299,14 @@ def _health_path(slug: str, summary: str, responses: dict[str, Any]) -> dict[str
 
 _READY = {
     "type": "object",
-    "required": ["ready", "problems", "head", "position", "lag_seconds", "schema"],
+    "required": ["ready", "problems", "head", "position", "lag_seconds", "parked", "schema"],
     "properties": {
         "ready": {"type": "boolean"},
         "problems": {"type": "array", "items": {"type": "string"}},
         "head": {"type": ["integer", "null"]},
         "position": {"type": ["integer", "null"]},
         "lag_seconds": {"type": ["number", "null"]},
+        "parked": {"type": ["integer", "null"]},
         "schema": {"type": "string"},
     },
 }

@@ -14,7 +14,7 @@ from infra.append import KeyReused, Taken, Unavailable
 from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
 from infra.questions import BadCursor
 from infra.read_model.as_of import BuildFailed
-from infra.reading import Behind
+from infra.reading import Behind, Standstill
 from services.language import Language, say
 
 
@@ -109,6 +109,13 @@ def problem_of(error: Exception) -> Problem:
             return Problem(408, "too-slow", "Send the whole request at once.")
         case Behind():
             return later("What you ask for is not visible yet: ask again in a second.")
+        case Standstill():
+            return later(
+                "{type} at position {position} cannot be taken into what this depends on: ask again when it is mended.",
+                {"type": error.mark.type, "position": error.mark.position},
+                {"event": {"type": error.mark.type, "position": error.mark.position}},
+                seconds=60,
+            )
         case BuildFailed():
             return later(
                 "That day cannot be computed just now: ask again in a minute, and tell us if it stays.", seconds=60
@@ -119,9 +126,15 @@ def problem_of(error: Exception) -> Problem:
             return Problem(500, "broken", "It is our fault and has been noted: try again, and tell us if it stays.")
 
 
-def later(sentence: LiteralString, *, seconds: int = 1) -> Problem:
+def later(
+    sentence: LiteralString,
+    values: Mapping[str, object] | None = None,
+    more: Mapping[str, object] | None = None,
+    *,
+    seconds: int = 1,
+) -> Problem:
     """It cannot be done now; asking again after so many seconds is all there is to do."""
-    return Problem(503, "unavailable", sentence, headers={"Retry-After": str(seconds)})
+    return Problem(503, "unavailable", sentence, values, more, {"Retry-After": str(seconds)})
 
 
 def schema() -> dict[str, Any]:

@@ -8,13 +8,16 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from psycopg import AsyncConnection
 from starlette.routing import Route
 
 from infra.commands import check_value
 from infra.questions import Asked
 from infra.read_model.as_of import Building, schema_as_of, thing_as_of
 from infra.read_model.selection import Selection
+from infra.reading import Mark, Standstill, parked_among, require_moving
 from infra.settings import Settings
+from projections.parked import Parked
 from projections.question import Page
 from projections.row import View
 from services.http.access import require
@@ -67,12 +70,11 @@ class QuestionHandler:
             schema = found
         page = self._asked.page(moment.limit, moment.cursor)
         at = None if selection is None else selection.moment
-        async with self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at) as (
-            db,
-            position,
-        ):
+        reading = self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at)
+        async with reading as (db, position, any_parked):
             found = await self._asked.ask(db, **arguments)
-        return self._reply(found, page, position)
+            marks = await self._parked(db.connection, found, arguments) if any_parked else []
+        return self._reply(found, page, position, marks)
 
     def _arguments(self, request: Request) -> tuple[Moment, dict[str, Any]]:
         sent = request.query
@@ -87,18 +89,45 @@ class QuestionHandler:
     async def _one_in_the_past(self, view: View[Any], arguments: dict[str, Any], selection: Selection) -> Reply:
         (key,) = (arguments[name] for name in self._asked.in_path)
         async with self._runtime.pool.connection() as db:
-            row = await thing_as_of(db, self._runtime.model, view, key, selection)
-        return self._reply(row, None, None)
+            row, parked = await thing_as_of(db, self._runtime.model, view, key, selection)
+        marks = [] if parked is None else [mark_of(parked)]
+        if row is None and marks:
+            raise Standstill(marks[0])
+        return self._reply(row, None, None, marks)
 
-    def _reply(self, found: Any, page: Page | None, position: int | None) -> Reply:
+    async def _parked(self, db: AsyncConnection[Any], found: Any, arguments: dict[str, Any]) -> list[Mark]:
+        """What stands still of an answer, or may be missing from it; Standstill if it is all that was asked for."""
+        asked = self._asked
+        if asked.many:
+            return await parked_among(db, asked.tables, asked.contains(found))
+        if found is None and asked.declaration.view is not None:
+            (key,) = (arguments[name] for name in asked.in_path)
+            await require_moving(db, asked.tables, key)
+        keys = asked.contains([] if found is None else [found])
+        return [mark for mark in await parked_among(db, asked.tables, keys) if keys is None or mark.row_key in keys]
+
+    def _reply(self, found: Any, page: Page | None, position: int | None, marks: list[Mark]) -> Reply:
         headers = {} if position is None else {"Yewu-Position": str(position)}
         if found is None:
             raise Problem(404, "not-found", "There is no such thing, or there was none at that time.")
         if not self._asked.many:
+            if marks:
+                headers["Yewu-Parked"] = ", ".join(str(mark.position) for mark in marks)
             return Reply(200, _encode(found), headers)
         after = None if page is None else self._asked.next_cursor(found, page)
         items = found if page is None else found[: page.limit]
-        return Reply(200, _encode({"items": items, "next": after, "position": position}), headers)
+        parked = [told(mark) for mark in marks]
+        return Reply(200, _encode({"items": items, "next": after, "position": position, "parked": parked}), headers)
+
+
+def told(mark: Mark) -> dict[str, Any]:
+    """A parked row as a list names it."""
+    return {"row_table": mark.row_table, "row_key": mark.row_key, "position": mark.position}
+
+
+def mark_of(parked: Parked) -> Mark:
+    """The same of one thing that was folded alone."""
+    return Mark(parked.row_table, parked.row_key, parked.position, parked.type, parked.has_row)
 
 
 def selection_of(as_of: str | None, known_at: str | None, zone: ZoneInfo) -> Selection | None:

@@ -177,7 +177,7 @@ def _one(
     return states[-1], Parked(
         row_table=Code(table_name(view.row)), row_key=written_key(key), position=record.position,
         stream_id=record.stream_id, type=Code(type(record.event).__name__), since=record.recorded_at,
-        failed_in=Code(failed_in), problem=Code(""), waiting=len(waiting) - 1,
+        failed_in=Code(failed_in), problem=Code(""), has_row=states[-1] is not None, waiting=len(waiting) - 1,
     )  # fmt: skip
 
 

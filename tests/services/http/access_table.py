@@ -74,6 +74,7 @@ COMMANDS: Mapping[str, str] = {
     "complaint.reopen": f"{DESK} CUST",
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
+    "parking.skip": "MGR DAL",
 }
 
 OVERSIGHT = "MGR DEP AUD"
@@ -96,6 +97,7 @@ READS: Mapping[str, str] = {
     "/verdicts/difference?from_as_of=2020-01-31": f"{OVERSIGHT} CSL DAL",
     "/conformance": f"{OVERSIGHT} CSL DAL",
     "/calendars/calendar-2026": STAFF,
+    "/parked": "MGR DEP AUD DAL",
     "/complaints/difference?from_as_of=2020-01-31": f"{DESK} {OVERSIGHT}",
     "/customers/difference?from_as_of=2020-01-31": f"{COUNTERS} {OVERSIGHT}",
     "/employees/difference?from_as_of=2020-01-31": STAFF,

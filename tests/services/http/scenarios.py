@@ -312,6 +312,10 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "customer.assign_owner": lambda s: Call(
         f"/customers/{s.customer_id}/assign-owner", {"owner_id": s.somebody(Role.BUSINESS_DEVELOPMENT)}
     ),
+    "parking.skip": lambda _: Call(
+        "/parked/skip",
+        {"event_position": next(_numbers), "row_table": "complaint_row", "row_key": "complaint-1", "reason": "broken"},
+    ),
     "complaint.receive": _receive,
     "complaint.assign": _assign,
     **{
