@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from services.cli.output import tell_parked
+
 SECONDS_WITHOUT_PROGRESS = 60
 ON_THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 
@@ -72,6 +74,8 @@ def ask(
         if response.is_error:
             raise SaidNo(answer.get("detail") or f"{address()} answered {response.status_code}.", answer)
         if response.status_code != httpx.codes.ACCEPTED:
+            if positions := response.headers.get("Yewu-Parked"):
+                tell_parked([positions])
             return answer
         if answer != before:
             before, deadline = answer, time.monotonic() + SECONDS_WITHOUT_PROGRESS

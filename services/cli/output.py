@@ -24,10 +24,20 @@ def show(answer: Any, *, as_json: bool) -> None:
         show_rows(answer["items"])
         if answer.get("next"):
             console.print(f"[dim]more: --cursor {answer['next']}[/dim]", soft_wrap=True)
+        if answer.get("parked"):
+            tell_parked([f"{each['position']} ({each['row_key']})" for each in answer["parked"]])
     elif isinstance(answer, Mapping):
         show_fields(answer)
     else:
         console.print(answer, markup=False)
+
+
+def tell_parked(positions: Sequence[str]) -> None:
+    """Say on standard error that an answer is not up to date, and because of which events."""
+    told = ", ".join(positions)
+    errors.print(
+        f"Parked by the event at {told}: see `yewu parked list`.", style="yellow", markup=False, soft_wrap=True
+    )
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:

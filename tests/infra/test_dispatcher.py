@@ -14,14 +14,15 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from aggregates.actor import ActorKind, Role
-from aggregates.event import Envelope, Event
-from aggregates.ids import THE_DEPARTMENT, CustomerId, EmployeeId
+from aggregates.event import Envelope, Event, EventSkipped, Recorded
+from aggregates.ids import THE_DEPARTMENT, THE_PARKING, CustomerId, EmployeeId
 from aggregates.organisation.department import RoleAssigned, RoleEnded
 from aggregates.refused import Refused
-from aggregates.text import Code
+from aggregates.text import Code, Text
 from infra.append import Append, Change, Entry
 from infra.codec import Codec, envelope_bytes
 from infra.commands import Command, all_commands
@@ -31,10 +32,19 @@ from infra.fact_reader import FactReader, RowFact
 from infra.log_reader import LogReader
 from infra.read_model.engine import ReadModel
 from infra.read_model.projector import Projector
-from infra.reading import ReadModelReader
+from infra.reading import ReadModelReader, Standstill
 from infra.reference_data import ReferenceKeeper
 from infra.states import States
-from tests.infra.small_shop import LIMITS, ORDERS, ShopOrder, allowances, shop_allowance
+from services.http.problems import problem_of
+from tests.infra.small_shop import (
+    LIMITS,
+    ORDERS,
+    ShopAllowanceRow,
+    ShopOrder,
+    ShopOrderPlaced,
+    allowances,
+    shop_allowance,
+)
 
 ANNA, ACME = EmployeeId("employee-anna"), CustomerId("customer-acme")
 COMMANDS: dict[str, Command] = {command.name: command for command in all_commands((LIMITS, ORDERS))}
@@ -146,6 +156,38 @@ def test_a_state_that_was_kept_equals_the_state_recalled(database: str) -> None:
             recalled = await States(here.reader, here.codec).of(ORDERS, placed.id)
             assert kept == recalled
             assert kept.state == ShopOrder(placed=True, notes=3)
+
+    run(example())
+
+
+def test_nothing_is_decided_on_a_row_that_stands_still(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(row: ShopAllowanceRow | None, record: Recorded[ShopOrderPlaced]) -> ShopAllowanceRow:
+        if record.event.amount == 13:
+            raise ValueError("thirteen")
+        return replace(row or ShopAllowanceRow(customer_id=ACME), used=(row.used if row else 0) + record.event.amount)
+
+    event: type[Event] = ShopOrderPlaced
+    monkeypatch.setitem(allowances.folds, event, replace(allowances.folds[event], step=broken))
+
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(13))
+            with pytest.raises(Standstill) as still:
+                await here.give("place", customer_id=ACME, amount=Decimal(7))
+            mark = still.value.mark
+            assert (mark.position, mark.type, mark.row_key) == (placed.position, "ShopOrderPlaced", ACME)
+            problem = problem_of(still.value)
+            assert (problem.status, problem.more["event"]) == (
+                503, {"type": "ShopOrderPlaced", "position": placed.position}
+            )  # fmt: skip
+            table, key, reason = Code("shop_allowance_row"), Code(ACME), Text("It is 13")
+            skipped = EventSkipped(event_position=placed.position, row_table=table, row_key=key, reason=reason)
+            await here.happen(THE_PARKING, skipped)
+            async with here.pool.connection() as db:
+                while await (await db.execute("SELECT FROM rm_shop.parked")).fetchone() is not None:
+                    await asyncio.sleep(0.01)
+            await here.give("place", customer_id=ACME, amount=Decimal(7))
 
     run(example())
 
