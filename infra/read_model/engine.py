@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from aggregates.event import Event, Recorded
 from aggregates.ids import kind_of
-from infra.read_model.lines import Decoding, Line, recorded
+from infra.read_model.lines import Decoding, Line, Poisoned
 from infra.read_model.parking import Parking, Touched, Unreadable
-from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, References
+from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, References, learn
 from infra.read_model.selection import Selection
 from infra.read_model.tables import Shelf, Table
 from projections.parked import Parked
@@ -34,17 +34,6 @@ Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker]]
 """An event that somebody takes, and who does."""
 
 Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker]]
-
-
-class Poisoned(Exception):
-    """An event that somebody cannot take, and nobody can say whose rows it would change, or it concerns reference data.
-
-    Nothing at or behind its position has been folded.
-    """
-
-    def __init__(self, position: int, stream_id: str, event_type: str, view: str, problem: BaseException) -> None:
-        super().__init__(f"{view} cannot take {event_type} at position {position} on {stream_id}: {problem!r}")
-        self.position, self.stream_id, self.event_type, self.view = position, stream_id, event_type, view
 
 
 class Engine:
@@ -133,15 +122,9 @@ class Engine:
                     parking.meet((slot, key), record, step, problem, has_row=shelves[slot].get(key) is not None)
 
     def learn(self, lines: Iterable[Line], references: References) -> None:
-        """Let the reference data learn from the lines that concern them."""
-        if not self.refers:
-            return
-        for line in lines:
-            if line[3] in REFERENCE_TYPES:
-                try:
-                    references.learn(recorded(line, self.codec))
-                except Exception as problem:
-                    raise Poisoned(line[0], line[1], line[3], "Reference", problem) from problem
+        """Let the reference data learn from the lines that concern them. Poisoned if they cannot."""
+        if self.refers:
+            learn(references, (line for line in lines if line[3] in REFERENCE_TYPES), self.codec)
 
     def _poisoned(self, record: Recorded[Any], slot: int, step: Callable[..., Any], problem: BaseException) -> Poisoned:
         view = f"{self.tables[slot].row.__name__} ({getattr(step, '__name__', step)})"

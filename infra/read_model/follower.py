@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.types.json import Jsonb
 
-from infra.read_model.engine import Poisoned, ReadModel
-from infra.read_model.lines import LINE, Line
+from infra.read_model.engine import ReadModel
+from infra.read_model.lines import LINE, Line, Poisoned
 from infra.read_model.parking import SKIPPED, TABLE, Parking, Touched, read_skips, skips_among
 from infra.read_model.references import REFERENCE_TYPES, References, read_references
 from infra.read_model.selection import EVERYTHING, Selection
@@ -192,7 +192,7 @@ class Follower:
             with self.db.transaction(force_rollback=True):
                 self._save(start, until, *self._changes(before))
         except REFUSALS:
-            if len(before) == 1:
+            if len(before) <= 1:
                 return {(slot, key): None for slot, key, _ in before}
             half = len(before) // 2
             return self._refused(before[:half], start, until) | self._refused(before[half:], start, until)

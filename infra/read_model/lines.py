@@ -17,6 +17,17 @@ LINE = (
 Line: TypeAlias = tuple[int, str, int, str, int, datetime, datetime, str, bytes, bytes, bytes]
 
 
+class Poisoned(Exception):
+    """An event that somebody cannot take, and nobody can say whose rows it would change, or it concerns reference data.
+
+    Nothing at or behind its position has been folded.
+    """
+
+    def __init__(self, position: int, stream_id: str, event_type: str, view: str, problem: BaseException) -> None:
+        super().__init__(f"{view} cannot take {event_type} at position {position} on {stream_id}: {problem!r}")
+        self.position, self.stream_id, self.event_type, self.view = position, stream_id, event_type, view
+
+
 class Decoding(Protocol):
     """What is asked of a codec here."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
 
 from aggregates.event import Recorded
-from infra.read_model.lines import LINE, Decoding, recorded
+from infra.read_model.lines import LINE, Decoding, Poisoned, recorded
 from infra.read_model.selection import EVERYTHING, Selection
 from projections.reference import REFERENCE_EVENTS, Reference
 
@@ -76,4 +76,15 @@ def read_references(
             " ORDER BY l.position".encode(),
             (until, sorted(REFERENCE_TYPES)),
         )
-        return References(recorded(line, codec) for line in cursor)
+        references = References()
+        learn(references, cursor, codec)
+    return references
+
+
+def learn(references: References, lines: Iterable[Sequence[Any]], codec: Decoding) -> None:
+    """Let reference data learn from lines that concern them. Poisoned if they cannot: every row might be wrong."""
+    for line in lines:
+        try:
+            references.learn(recorded(line, codec))
+        except Exception as problem:
+            raise Poisoned(line[0], line[1], line[3], "Reference", problem) from problem

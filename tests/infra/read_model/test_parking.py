@@ -14,13 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
+from aggregates.actor import Role
 from aggregates.event import EventSkipped, Recorded
 from aggregates.ids import THE_PARKING, ComplaintId, CustomerId, kind_of
+from aggregates.organisation.department import RoleEnded
 from aggregates.text import Code, Text
 from infra.read_model import rebuild
+from infra.read_model import schema as schemas
 from infra.read_model.as_of import thing_as_of
-from infra.read_model.engine import Poisoned, ReadModel
+from infra.read_model.engine import ReadModel
 from infra.read_model.follower import Follower
+from infra.read_model.lines import Poisoned
 from infra.read_model.parking import Parking, Skip
 from infra.read_model.rebuild import build
 from infra.read_model.selection import EVERYTHING, Selection
@@ -49,6 +53,7 @@ from tests.infra.read_model.repairs import (
     benches,
     repairs,
 )
+from tests.infra.read_model.test_as_of import BOARD, as_of, builder
 from tests.infra.read_model.test_follower import ANNA, BOOKED, TAKEN, on, unreadable
 
 MODEL = the_model()
@@ -466,3 +471,52 @@ def test_a_row_goes_on_once_whatever_held_it_up_is_mended(book: Book) -> None:
     Follower(book.db, mended).retry(asked)
     assert parked(book, mended) == []
     assert [row.parts for row in content(book.db, mended)["left_row"]] == [1]  # type: ignore[attr-defined]  # left rows
+
+
+def test_a_new_version_begins_with_nothing_parked(book: Book) -> None:
+    view = View(LeftRow, counted, key=its_stream(ComplaintId))
+    sound, view.folds[RepairPriced] = view.folds[RepairPriced], replace(view.folds[RepairPriced], step=broken)
+    book.write(on("complaint-1", PRICED))
+    old = ReadModel([view], CODEC, "old")
+    with book.connect() as reader:
+        build(reader, book.db, old)
+        view.folds[RepairPriced] = sound
+        build(reader, book.db, new := ReadModel([view], CODEC, "new"))
+    assert (len(parked(book, old)), parked(book, new)) == (1, [])
+
+
+def test_a_kept_list_is_brought_forward_by_a_skip_whatever_day_it_is_of(book: Book) -> None:
+    book.write(on("complaint-2", BOOKED, TAKEN, TAKEN))
+    unreadable(book, 2)
+    with builder(book):
+        name = str(as_of(book, Selection(as_of=MONDAY)))
+        (still,) = parked(book, MODEL, name)
+        book.write([skip(still, MONDAY + timedelta(days=300))])
+        assert as_of(book, Selection(as_of=MONDAY)) == name
+    assert parked(book, MODEL, name) == []
+    taken = plain_fold([*book.records[:1], *book.records[2:]], views=[repairs])["repair_row"]
+    assert content(book.db, MODEL.only(BOARD), name)["repair_row"] == taken
+
+
+def test_reference_data_that_cannot_learn_an_event_stop_everything(book: Book) -> None:
+    """Any row might rest on them."""
+    ended = RoleEnded(employee_id=ANNA, role=Role.LEGAL, unit=Code("x"), ended_at=MONDAY)
+    with book.connect() as reader:
+        build(reader, book.db, MODEL)
+        book.write([Happening("department", ended, MONDAY, MONDAY, ANNA)])
+        unreadable(book, 1)
+        with pytest.raises(Poisoned, match="Reference cannot take RoleEnded at position 1"):
+            Follower(book.db, MODEL).step()
+        with pytest.raises(Poisoned, match="Reference cannot take RoleEnded at position 1"):
+            build(reader, book.db, MODEL)
+
+
+def test_a_retry_drops_what_is_kept_of_the_past_with_that_row_in_it(book: Book) -> None:
+    book.write(on("complaint-2", TAKEN))
+    with book.connect() as reader:
+        build(reader, book.db, MODEL)
+    with builder(book):
+        name = as_of(book, Selection(known_at=MONDAY))
+    for key, kept in (("complaint-1", True), ("complaint-2", False)):
+        schemas.drop_parked(book.db, MODEL, "repair_row", key)
+        assert schemas.exists(book.db, str(name)) is kept

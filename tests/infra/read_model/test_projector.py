@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from infra.read_model import schema as schemas
-from infra.read_model.engine import Poisoned
+from infra.read_model.lines import Poisoned
 from infra.read_model.projector import Projector, told
 from infra.read_model.rebuild import build
 from tests.infra.read_model.books import Book, content, plain_fold, the_model

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from aggregates.ids import kind_of
 from infra.read_model import engine, rebuild
 from infra.read_model.as_of import thing_as_of
-from infra.read_model.engine import Engine, Poisoned
+from infra.read_model.engine import Engine
 from infra.read_model.follower import Follower
+from infra.read_model.lines import Poisoned
 from infra.read_model.rebuild import build
 from infra.read_model.references import References
 from infra.read_model.selection import EVERYTHING, Selection
