@@ -50,10 +50,12 @@ class Clock:
         return said
 
     async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
-        """What the read model believes to be missed; it may be behind."""
+        """What the read model believes to be missed; it may be behind. What is parked nobody can judge."""
         query = sql.SQL(
-            "SELECT rule, case_id FROM {}.duty_row WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
-            " AND rule = ANY(%s) ORDER BY alarm_at LIMIT %s"
+            "SELECT rule, case_id FROM {0}.duty_row WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
+            " AND rule = ANY(%s) AND NOT EXISTS (SELECT FROM {0}.parked"
+            " WHERE CASE row_table WHEN 'duty_row' THEN row_key::jsonb END = jsonb_build_array(rule, case_id))"
+            " ORDER BY alarm_at LIMIT %s"
         ).format(sql.Identifier(self.runtime.model.schema))
         async with self.runtime.pool.connection() as db:
             found = await (await db.execute(query, (at, list(BY_NUMBER), MOST))).fetchall()
@@ -63,10 +65,9 @@ class Clock:
         async with self.runtime.pool.connection() as db:
             cursor = await db.execute("SELECT max(version) FROM yewu.log WHERE stream_id = %s", (case_id,))
             (version,) = await cursor.fetchone() or (0,)
-            row: DutyRow | None = await thing_as_of(
-                db, self.runtime.model, rule.view, (rule.number, case_id), EVERYTHING
-            )
-        if row is None or row.state is not State.OWED or row.imported:
+            thing = await thing_as_of(db, self.runtime.model, rule.view, (rule.number, case_id), EVERYTHING)
+        row: DutyRow | None = thing.row
+        if thing.parked is not None or row is None or row.state is not State.OWED or row.imported:
             return False
         if row.alarm_at is None or row.due_at is None or row.alarm_at >= at:
             return False

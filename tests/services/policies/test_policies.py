@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.event import Envelope, Event, Origin
 from aggregates.ids import AnyId, CustomerId, EmployeeId
@@ -25,6 +26,7 @@ from aggregates.service.complaint import (
 from aggregates.text import Code, Text
 from infra.append import Append, Change, Entry
 from infra.codec import Line, envelope_bytes
+from projections.rules.catalogue import BY_NUMBER
 from services.composition import POLICIES
 from services.policies.clock import Clock
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
@@ -146,6 +148,30 @@ def test_what_is_waived_is_not_called_missed_until_the_waiver_ends(yewu: Yewu) -
         await desk.put(asked, WaiverApproved(rule=rule, case_id=complaint, expires_at=until), on=f"waiver-{uuid4()}")
         assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
         assert await desk.tick(MONDAY + timedelta(hours=8)) == 1
+
+    at_the_desk(yewu, test)
+
+
+def test_nothing_is_said_of_a_duty_that_stands_still(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it waits for may have been done by the very event that its row cannot take."""
+
+    def broken(*_: object) -> None:
+        raise ValueError
+
+    view = BY_NUMBER["R-CS-3"].view
+    event: type[Event] = ComplaintAcknowledged
+    broken.__module__ = view.folds[event].step.__module__
+    monkeypatch.setitem(view.folds, event, replace(view.folds[event], step=broken))
+
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, acknowledged)
+        assert await Clock(desk.runtime)._alarms(TWO_O_CLOCK + A_MINUTE) == []
+
+        async def all_the_same(_clock: Clock, _at: datetime) -> list[tuple[str, str]]:
+            return [("R-CS-3", complaint)]
+
+        monkeypatch.setattr(Clock, "_alarms", all_the_same)
+        assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
 
     at_the_desk(yewu, test)
 
