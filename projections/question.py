@@ -80,20 +80,22 @@ def question(
     return mark
 
 
-async def select(db: Database, kind: type[V], query: LiteralString, *parameters: object) -> list[V]:
+async def select(db: Database, kind: type[V], query: LiteralString | sql.Composed, *parameters: object) -> list[V]:
     """Run a query; every line of the answer comes back as one `kind`, each field as its type.
 
     Where the question is paged, the kernel puts the page around the query; then its own ORDER BY does not matter.
     """
-    statement: sql.SQL | sql.Composed = sql.SQL(query)
+    statement: sql.SQL | sql.Composed = query if isinstance(query, sql.Composed) else sql.SQL(query)
     if db.page is not None and db.page.order:
-        statement, parameters = _paged(sql.SQL(query), parameters, db.page)
+        statement, parameters = _paged(statement, parameters, db.page)
     async with db.connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(statement, parameters)
         return msgspec.convert(await cursor.fetchall(), list[kind])  # type: ignore[valid-type]  # kind is a value here
 
 
-def _paged(query: sql.SQL, parameters: tuple[object, ...], page: Page) -> tuple[sql.Composed, tuple[object, ...]]:
+def _paged(
+    query: sql.SQL | sql.Composed, parameters: tuple[object, ...], page: Page
+) -> tuple[sql.Composed, tuple[object, ...]]:
     columns = sql.SQL(", ").join(map(sql.Identifier, page.order))
     behind: sql.SQL | sql.Composed = sql.SQL("")
     if page.after is not None:

@@ -23,7 +23,7 @@ from infra.read_model.parking import SKIPPED, SKIPS, Parking, skips_among
 from infra.read_model.rebuild import build
 from infra.read_model.references import References
 from infra.read_model.schema import MENTIONS
-from infra.read_model.selection import Selection
+from infra.read_model.selection import Selection, Supposed
 from infra.read_model.settling import named_in
 from infra.reading import Behind
 from projections.parked import Parked
@@ -76,11 +76,13 @@ class Request(NamedTuple):
     done: int
     goal: int
     error: str | None
+    supposing: list[str]
 
     @property
     def selection(self) -> Selection:
         """The events that it is folded from."""
-        return Selection(as_of=self.as_of, known_at=self.known_at)
+        supposing = tuple(map(Supposed.read, self.supposing))
+        return Selection(as_of=self.as_of, known_at=self.known_at, supposing=supposing)
 
 
 async def thing_as_of(
@@ -175,8 +177,16 @@ async def _request(
 ) -> Request:
     async with db.cursor(row_factory=class_row(Request)) as cursor:
         await cursor.execute(
-            "SELECT * FROM yewu.request_build(%s, %s, %s, %s, %s, %s)",
-            (name, fingerprint, list(tables), selection.as_of, selection.known_at, again),
+            "SELECT * FROM yewu.request_build(%s, %s, %s, %s, %s, %s, %s)",
+            (
+                name,
+                fingerprint,
+                list(tables),
+                selection.as_of,
+                selection.known_at,
+                list(map(str, selection.supposing)),
+                again,
+            ),
         )
         found = await cursor.fetchone()
     if found is None:

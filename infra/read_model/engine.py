@@ -226,5 +226,5 @@ class ReadModel:
     def schema_of(self, tables: Iterable[str], selection: Selection) -> str:
         """Where these tables are kept as they were at other times."""
         times = [at and at.astimezone(UTC).isoformat() for at in (selection.as_of, selection.known_at)]
-        asked = repr((sorted(set(tables)), times)).encode()
+        asked = repr((sorted(set(tables)), times, *map(str, selection.supposing))).encode()
         return f"{self.schema}_{sha256(asked).hexdigest()[:16]}"

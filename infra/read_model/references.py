@@ -7,20 +7,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 
 from aggregates.event import Recorded
+from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
+from aggregates.text import Code
 from infra.read_model.lines import LINE, Decoding, Poisoned, recorded
-from infra.read_model.selection import EVERYTHING, Selection
+from infra.read_model.selection import EVERYTHING, Selection, Supposed
 from projections.reference import REFERENCE_EVENTS, Reference
 
 REFERENCE_TYPES = frozenset(event.__name__ for event in REFERENCE_EVENTS)
 
 
 class References:
-    """How the reference data stood after each event that changed them; they learn in the order of the log."""
+    """How the reference data stood after each event that changed them; they learn in the order of the log.
 
-    def __init__(self, records: Iterable[Recorded[Any]] = ()) -> None:
-        self._positions, self._snapshots = [0], [Reference()]
+    `supposing`: as if parameters had been given these values instead of theirs.
+    """
+
+    def __init__(self, records: Iterable[Recorded[Any]] = (), supposing: Sequence[Supposed] = ()) -> None:
+        self._positions, self._snapshots, self._supposing = [0], [Reference()], supposing
         for record in records:
             self.learn(record)
 
@@ -28,7 +34,7 @@ class References:
         """Take in the next event; one already known changes nothing."""
         if record.position > self._positions[-1]:
             self._positions.append(record.position)
-            self._snapshots.append(self._snapshots[-1].after(record))
+            self._snapshots.append(self._snapshots[-1].after(_as_supposed(record, self._supposing)))
 
     def at(self, position: int) -> Reference:
         """As they stood after the event at this position."""
@@ -40,6 +46,17 @@ class References:
         del self._positions[:kept], self._snapshots[:kept]
 
 
+def _as_supposed(record: Recorded[Any], supposing: Sequence[Supposed]) -> Recorded[Any]:
+    event = record.event
+    if not supposing or not isinstance(event, PolicyParameterDefined | PolicyParameterChanged):
+        return record
+    values = dict(event.values)
+    for supposed in supposing:
+        if supposed.parameter == event.number and (was := values.get(Code(supposed.name))) is not None:
+            values[Code(supposed.name)] = replace(was, amount=supposed.amount)
+    return replace(record, event=replace(event, values=values))
+
+
 class ReferenceHistory:
     """All events that reference data are made of, kept in memory by a process that folds the past on the fly."""
 
@@ -49,7 +66,7 @@ class ReferenceHistory:
     async def selected(self, db: psycopg.AsyncConnection[Any], selection: Selection) -> References:
         """The reference data that a selection knows of."""
         await self._follow(db)
-        return References(record for record in self._records if selection.takes(record))
+        return References((record for record in self._records if selection.takes(record)), selection.supposing)
 
     async def _follow(self, db: psycopg.AsyncConnection[Any]) -> None:
         async with db.cursor(binary=True) as cursor:
@@ -76,7 +93,7 @@ def read_references(
             " ORDER BY l.position".encode(),
             (until, sorted(REFERENCE_TYPES)),
         )
-        references = References()
+        references = References(supposing=selection.supposing)
         learn(references, cursor, codec)
     return references
 

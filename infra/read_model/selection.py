@@ -1,8 +1,9 @@
-"""Which events count: those that were true by one time, and known by another."""
+"""Which events count: those that were true by one time, and known by another; and what is supposed of parameters."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
@@ -12,11 +13,32 @@ from aggregates.ids import THE_PARKING
 from aggregates.value import Value
 
 
+class Supposed(Value):
+    """A value of a parameter that it never had, in the unit that it has: P-05, S2, 3."""
+
+    parameter: str
+    name: str
+    amount: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.parameter} {self.name} {self.amount}"
+
+    @classmethod
+    def read(cls, written: str) -> Supposed:
+        """What `str` wrote."""
+        parameter, name, amount = written.split()
+        return cls(parameter=parameter, name=name, amount=Decimal(amount))
+
+
 class Selection(Value):
-    """What was true at `as_of` (effective by then) as it was known at `known_at` (recorded by then). None: no limit."""
+    """What was true at `as_of` (effective by then) as it was known at `known_at` (recorded by then). None: no limit.
+
+    `supposing`: as if parameters had always had these values.
+    """
 
     as_of: datetime | None = None
     known_at: datetime | None = None
+    supposing: tuple[Supposed, ...] = ()
 
     def takes(self, record: Recorded[Any]) -> bool:
         """Does this event count?"""
@@ -49,7 +71,7 @@ class Selection(Value):
     def is_month_end(self, zone: tzinfo) -> bool:
         """Does each of its times lie in the last second of a month? Those are asked for again and again."""
         times = [at.astimezone(zone) for at in (self.as_of, self.known_at) if at is not None]
-        return bool(times) and all((at + timedelta(seconds=1)).month != at.month for at in times)
+        return bool(times) and not self.supposing and all((at + timedelta(seconds=1)).month != at.month for at in times)
 
 
 EVERYTHING = Selection()

@@ -199,6 +199,22 @@ def rebuild(as_json: AsJson = False) -> None:
     show({"position": position}, as_json=as_json)
 
 
+@app.command("what-if")
+def what_if(
+    parameter: Annotated[str, typer.Option(help="参数及其他值 / P-05=S2:3,S3:8, or P-02=2 where it has one value")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="开始不早于 / of the cases that began from then on")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="开始早于 / and before then")] = None,
+    limit: Annotated[int, typer.Option(help="至多 / at most so many cases one by one")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """假设 / How many cases would stand otherwise to the rules if a parameter had another value, and which."""
+    asked = {"parameter": parameter, "from": from_, "to": to, "limit": str(limit)}
+    query = {name: value for name, value in asked.items() if value is not None}
+    show(ask("GET", "/what-if", query=query), as_json=as_json)
+
+
 @groups["parked"].command()
 def retry(
     row_table: Annotated[str, typer.Option(help="视图的表 / as `yewu parked list` names it")],

@@ -28,6 +28,7 @@ from services.http.parked_routes import parked_routes
 from services.http.problems import Problem
 from services.http.question_routes import question_routes
 from services.http.tokens import PublishedKeys, Tokens
+from services.http.what_if_routes import what_if_routes
 from services.http.wire import PROBLEM, Endpoint, Reply, Request
 from services.language import preferred
 from services.runtime import Runtime
@@ -76,6 +77,7 @@ def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None
     app.router.routes.extend(commands)
     app.router.routes.extend(log_routes(runtime, tokens, settings))
     app.router.routes.extend(parked_routes(runtime, tokens, settings))
+    app.router.routes.extend(what_if_routes(runtime, tokens, settings))
     app.router.routes.extend(health_routes(runtime, settings))
     app.router.routes.extend(_documents(settings))
     if issuer is not None:

@@ -14,6 +14,7 @@ from infra.commands import Command
 from infra.dispatcher import Answer
 from infra.questions import Asked
 from services.http import problems
+from services.http import what_if_routes as what_if
 from services.http.difference_routes import Between
 from services.http.parked_routes import Retried, Retry
 from services.http.question_routes import KERNEL, Moment
@@ -42,7 +43,8 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
     answers = [asked.answer for asked in questions]
     arguments = [asked.arguments for asked in questions]
     (answered, *schemas), components = msgspec.json.schema_components(
-        [Answer, *bodies, *answers, *arguments, Moment, Between, Retry, Retried], ref_template=REF
+        [Answer, *bodies, *answers, *arguments, Moment, Between, Retry, Retried, what_if.Asked, what_if.Supposition],
+        ref_template=REF,
     )
     named = iter(schemas)
     body_of = {command.slug: next(named) for command in commands}
@@ -57,7 +59,8 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
         paths.setdefault(asked.route, {})["get"] = _question(asked, answer_of[asked.slug], components)
         if asked.compared is not None:
             paths[f"{asked.route}/difference"] = {"get": _difference(asked, components)}
-    paths |= LOG_PATHS | HEALTH_PATHS | {"/parked/retry": {"post": _retry()}}
+    paths |= LOG_PATHS | HEALTH_PATHS
+    paths |= {"/parked/retry": {"post": _retry()}, "/what-if": {"get": _what_if(components)}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -155,11 +158,6 @@ def _difference(asked: Asked, components: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(asked: Asked, slug: str, parameters: list[dict[str, Any]], answer: dict[str, Any]) -> dict[str, Any]:
-    building = {
-        "type": "object",
-        "required": ["state", "done", "goal"],
-        "properties": {"state": {"const": "building"}, "done": {"type": "integer"}, "goal": {"type": "integer"}},
-    }
     return {
         "operationId": slug,
         "tags": [asked.declaration.path.partition("/")[0]],
@@ -168,12 +166,17 @@ def _asked(asked: Asked, slug: str, parameters: list[dict[str, Any]], answer: di
         "parameters": parameters,
         "responses": {
             "200": {**_json(answer, "answer"), "headers": _MARKED},
-            "202": _json(building, "being built"),
+            "202": _json(_BUILDING, "being built"),
             **_problems(),
         },
     }
 
 
+_BUILDING = {
+    "type": "object",
+    "required": ["state", "done", "goal"],
+    "properties": {"state": {"const": "building"}, "done": {"type": "integer"}, "goal": {"type": "integer"}},
+}
 _PARKED = {
     "type": "array",
     "description": "停放的行:所列者,或可能因此缺漏者 / rows that stand still: of this page, or perhaps missing from it",
@@ -205,6 +208,22 @@ def _retry() -> dict[str, Any]:
         "parameters": [],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(Retry.__name__)}}},
         "responses": {"200": _json(_ref(Retried.__name__), "done"), **_problems()},
+    }
+
+
+def _what_if(components: dict[str, Any]) -> dict[str, Any]:
+    own = components[what_if.Asked.__name__]["properties"]
+    return {
+        "operationId": "what_if",
+        "tags": ["conformance"],
+        "summary": "若参数另取他值 / what if a parameter had another value",
+        "description": f"角色 / roles: {', '.join(sorted(what_if.READERS))}.",
+        "parameters": [{**_parameter(name, own[name], "query"), "required": name == "parameter"} for name in own],
+        "responses": {
+            "200": _json(_ref(what_if.Supposition.__name__), "answer"),
+            "202": _json(_BUILDING, "being built"),
+            **_problems(),
+        },
     }
 
 
