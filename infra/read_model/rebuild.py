@@ -157,9 +157,10 @@ class _Rebuild:
 
         settled = settle(self._reader, model, name, key, self._until, self._selection, self._skips, refuses)
         (table,) = (table for table in model.tables if table.name == name)
-        same = " AND ".join(f'"{field}" = %s' for field in table.keys)
-        whose = (key,) if isinstance(key, str) else key
-        self._writer.execute(f"DELETE FROM {self._fresh}.{name} WHERE {same}".encode(), whose)
+        if (name, key) not in self._unsettled:  # what was refused is not there, and there may be many of them
+            same = " AND ".join(f'"{field}" = %s' for field in table.keys)
+            whose = (key,) if isinstance(key, str) else key
+            self._writer.execute(f"DELETE FROM {self._fresh}.{name} WHERE {same}".encode(), whose)
         if settled.row is not None:
             copied(self._writer, table, self._fresh, [settled.row])
         self._parked.pop((name, written_key(key)), None)
