@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from aggregates.event import Recorded
 from aggregates.ids import kind_of
-from infra.codec import Codec
+from infra.codec import Codec, Line
 from projections.row import Row, View, key_fields
 from services.composition import VIEWS
 
@@ -23,20 +22,26 @@ class Differences:
         self._codec = codec
         self._views = {v.key.kind: v for v in views if v.key.kind is not None and len(key_fields(v.row)) == 1}
 
-    def of(self, stream_id: str, history: Sequence[Recorded[Any]]) -> list[Change]:
-        """For each event the fields it changed, with their values before and after."""
+    def of(self, stream_id: str, history: Sequence[Line]) -> list[Change]:
+        """For each event the fields it changed, with their values before and after.
+
+        From an event on that the view cannot take there are none: there the row stands still.
+        """
         view = self._views.get(kind_of(stream_id))
         if view is None:
             return [{} for _ in history]
+        taken = {event.__name__ for event in view.events}
         changes: list[Change] = []
         row: Row | None = None
         parked = False
-        for record in history:
-            fold = None if parked else view.folds.get(type(record.event))
-            try:
-                after = row if fold is None else fold(row, record)
-            except Exception:  # whatever it is, the row stands still from here on
-                after, parked = row, True
+        for line in history:
+            after = row
+            if line.type in taken and not parked:
+                try:
+                    record = self._codec.recorded(line)
+                    after = view.folds[type(record.event)](row, record)
+                except Exception:  # whatever it is
+                    parked = True
             changes.append(between(row, after))
             row = after
         return changes

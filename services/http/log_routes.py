@@ -83,7 +83,7 @@ class LogPages:
         lines = await self.runtime.reader.stream(stream_id)
         if not lines:
             raise NotFound(stream_id)
-        changes = self._differences.of(stream_id, [self.runtime.codec.recorded(line) for line in lines])
+        changes = self._differences.of(stream_id, lines)
         items = [_told(line) | {"changes": change} for line, change in zip(lines, changes, strict=True)]
         return Reply(200, _encode({"items": items, "version": lines[-1].version}), {"ETag": f'"{lines[-1].version}"'})
 

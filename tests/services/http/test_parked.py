@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -118,6 +119,16 @@ def test_so_does_the_past_and_the_difference_between_two_days(yewu: Yewu) -> Non
     assert {mark["row_key"] for mark in page["parked"]} == {desk.stuck, desk.nothing}
     history = done(yewu.manager.get(f"/streams/{desk.stuck}"))["items"]
     assert [item["changes"] for item in history[1:]] == [{}, {}]
+
+
+def test_the_history_of_a_thing_is_told_though_nobody_can_read_one_of_its_events(yewu: Yewu) -> None:
+    desk = Desk(yewu)
+    with psycopg.connect(yewu.database) as db:
+        db.execute("SET session_replication_role = replica")
+        db.execute("UPDATE yewu.log SET schema = 9 WHERE stream_id = %s AND version = 2", (desk.sound,))
+    first, second = done(yewu.manager.get(f"/streams/{desk.sound}"))["items"]
+    assert first["changes"]["status"] == [None, "received"]
+    assert (second["type"], second["changes"]) == ("ComplaintAssessed", {})
 
 
 def test_a_skip_lets_it_go_on_without_the_event_and_is_on_record(yewu: Yewu) -> None:
