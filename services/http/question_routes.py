@@ -120,13 +120,21 @@ class QuestionHandler:
         return Reply(200, _encode({"items": items, "next": after, "position": position, "parked": parked}), headers)
 
 
-def told(mark: Mark) -> dict[str, Any]:
-    """A parked row as a list names it."""
-    return {"row_table": mark.row_table, "row_key": mark.row_key, "position": mark.position}
+class Standing(msgspec.Struct, frozen=True):
+    """A parked row as an answer names it, with the position of the event that holds it up."""
+
+    row_table: str
+    row_key: str
+    position: int
+
+
+def told(mark: Mark) -> Standing:
+    """The same of what the database says."""
+    return Standing(mark.row_table, mark.row_key, mark.position)
 
 
 def mark_of(parked: Parked) -> Mark:
-    """The same of one thing that was folded alone."""
+    """The mark of one thing that was folded alone."""
     return Mark(parked.row_table, parked.row_key, parked.position, parked.type, parked.has_row)
 
 

@@ -15,18 +15,22 @@ from infra.commands import bounded, check_value
 from infra.questions import read_cursor, written_cursor
 from infra.read_model.as_of import Building, schema_as_of
 from infra.read_model.selection import Selection, Supposed
+from infra.read_model.tables import table_name
+from infra.reading import parked_among
 from infra.settings import Settings
 from projections.duties import OVERSIGHT
 from projections.reference import Reference
+from projections.rules.duty import DutyRow
 from projections.what_if import Shift, Shifted, rules_citing, shifted
 from services.http.access import require
 from services.http.problems import Problem, malformed, require_limit
-from services.http.question_routes import DEFAULT_LIMIT, being_built
+from services.http.question_routes import DEFAULT_LIMIT, Standing, being_built, told
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
 
 READERS = frozenset(OVERSIGHT)
+DUTIES = table_name(DutyRow)
 SHAPE = "parameter is written P-05=S2:3,S3:8, or P-02=2 where it has one value"
 _encode = msgspec.json.Encoder().encode
 
@@ -51,6 +55,7 @@ class Supposition(msgspec.Struct, frozen=True):
     shifts: tuple[Shift, ...]
     items: tuple[Shifted, ...]
     next: str | None
+    parked: tuple[Standing, ...]
 
 
 def what_if_routes(runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
@@ -78,16 +83,21 @@ class WhatIfHandler:
             raise Problem(
                 422, "refused", "No rule cites {number}: nothing would change.", {"number": supposing[0].parameter}
             )
-        found = await schema_as_of(
-            self._runtime.pool, self._runtime.model, ("duty_row",), Selection(supposing=supposing)
-        )
+        found = await schema_as_of(self._runtime.pool, self._runtime.model, (DUTIES,), Selection(supposing=supposing))
         if isinstance(found, Building):
             return being_built(found)
         async with self._runtime.rows.read() as (db, *_):
-            told = await shifted(db, found, rules, asked.since, asked.until, behind, asked.limit + 1)
-        items = told.items[: asked.limit]
-        after = written_cursor((items[-1].rule, items[-1].case_id)) if len(told.items) > asked.limit else None
-        answer = Supposition(asked.parameter, tuple(rules), told.cases, told.changed, told.shifts, items, after)
+            found_now = await shifted(db, found, rules, asked.since, asked.until, behind, asked.limit + 1)
+            marks = [
+                *await parked_among(db.connection, [DUTIES]),
+                *await parked_among(db.connection, [DUTIES], schema=found),
+            ]
+        parked = tuple(map(told, dict.fromkeys(marks)))
+        items = found_now.items[: asked.limit]
+        after = written_cursor((items[-1].rule, items[-1].case_id)) if len(found_now.items) > asked.limit else None
+        answer = Supposition(
+            asked.parameter, tuple(rules), found_now.cases, found_now.changed, found_now.shifts, items, after, parked
+        )
         return Reply(200, _encode(answer))
 
 

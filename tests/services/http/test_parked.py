@@ -15,6 +15,7 @@ from aggregates.event import Recorded
 from aggregates.service.complaint import ComplaintAssessed, ComplaintReceived
 from projections import complaints
 from projections.row import Row
+from projections.rules.catalogue import BY_NUMBER
 from tests.services.running import Yewu, done, running, wait_until
 
 ASSESSED = {"category": "quality", "severity": "S2", "safety_or_legal": False, "complexity": "simple"}
@@ -119,6 +120,18 @@ def test_so_does_the_past_and_the_difference_between_two_days(yewu: Yewu) -> Non
     assert {mark["row_key"] for mark in page["parked"]} == {desk.stuck, desk.nothing}
     history = done(yewu.manager.get(f"/streams/{desk.stuck}"))["items"]
     assert [item["changes"] for item in history[1:]] == [{}, {}]
+
+
+def test_a_supposition_names_the_duties_that_stand_still(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = BY_NUMBER["R-CS-3"].view
+    taking = next(each for each in view.folds if each.__name__ == "ComplaintAcknowledged")
+    broken = Broken(view.folds[taking].step)
+    monkeypatch.setattr(broken, "poison", {"phone"}, raising=False)
+    monkeypatch.setitem(view.folds, taking, replace(view.folds[taking], step=broken))
+    desk, asked = Desk(yewu), {"parameter": "P-02=2"}
+    wait_until(lambda: yewu.manager.get("/what-if", params=asked).status_code != 202)
+    (mark,) = done(yewu.manager.get("/what-if", params=asked))["parked"]
+    assert (mark["row_table"], mark["row_key"]) == ("duty_row", f'["R-CS-3","{desk.stuck}"]')
 
 
 def test_the_history_of_a_thing_is_told_though_nobody_can_read_one_of_its_events(yewu: Yewu) -> None:
