@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import (
     Any,
     ClassVar,
@@ -127,21 +128,31 @@ class Envelope(Value, omit_defaults=True):
 E = TypeVar("E", bound=Event, covariant=True)
 
 
-class Attribution(Value, forbid_unknown_fields=False):
-    """Of the envelope what folds ask for event by event: for whom it was done, and where it was imported from."""
-
+class _Attribution(Value, forbid_unknown_fields=False):
     on_behalf_of: str | None = None
     origin: Origin | None = None
 
 
 _open = msgspec.json.Decoder(Envelope).decode
-_attribution = lru_cache(64)(msgspec.json.Decoder(Attribution).decode)  # each view asks the same of the same record
+_open_attribution = msgspec.json.Decoder(_Attribution).decode
+_is_attributed = re.compile(rb'"o(n_behalf_of|rigin)"').search
+"""Only the name of a field can match: a quotation mark inside a text is escaped."""
+
+
+def attribution(actor_id: str, meta: bytes) -> tuple[str, Origin | None]:
+    """For whom an event was recorded, and where it was imported from. Hardly any envelope has more to say than the
+    actor, so few are decoded for it."""
+    if _is_attributed(meta) is None:
+        return actor_id, None
+    found = _open_attribution(meta)
+    return found.on_behalf_of or actor_id, found.origin
 
 
 class Recorded(Value, Generic[E], kw_only=False):
     """An event and its place in history. What hardly anybody asks for is made when somebody does.
 
-    `ids`: the 16 bytes of the event's own id, then those of the command's.
+    `ids`: the 16 bytes of the event's own id, then those of the command's. `person`: who did it, the actor or the
+    person of the source where a record was imported. `origin`: of which source; None for what was recorded here.
     """
 
     position: int
@@ -153,6 +164,8 @@ class Recorded(Value, Generic[E], kw_only=False):
     ids: bytes
     meta: bytes
     event: E
+    person: str
+    origin: Origin | None
 
     @property
     def event_id(self) -> UUID:
@@ -168,16 +181,6 @@ class Recorded(Value, Generic[E], kw_only=False):
     def envelope(self) -> Envelope:
         """Roles, reason, causes and origin."""
         return _open(self.meta)
-
-    @property
-    def person(self) -> str:
-        """Who did it: the actor, or the person of the source where a record was imported."""
-        return _attribution(self.meta).on_behalf_of or self.actor_id
-
-    @property
-    def origin(self) -> Origin | None:
-        """Where it was imported from; None for what was recorded here."""
-        return _attribution(self.meta).origin
 
 
 class Aggregate(Protocol):

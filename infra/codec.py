@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from aggregates.event import Envelope, Event, Recorded
+from aggregates.event import Envelope, Event, Recorded, attribution
 from aggregates.ids import KIND_OF_STREAM
 
 Decode: TypeAlias = Callable[[bytes], Event]
@@ -100,7 +100,7 @@ class Codec:
         event = self.decoder(line.type, line.schema)(line.data)
         return Recorded(
             line.position, line.stream_id, line.version, line.recorded_at, line.effective_at, line.actor_id,
-            line.ids, line.meta, event,
+            line.ids, line.meta, event, *attribution(line.actor_id, line.meta),
         )  # fmt: skip
 
     def _make_decoder(self, name: str, schema: int) -> Decode:

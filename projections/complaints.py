@@ -53,6 +53,8 @@ READERS = (*DESK, Role.MANAGER, Role.DEPUTY, Role.AUDITOR)
 class Stage(StrEnum):
     """How far a complaint is, from its receipt to one of its ends."""
 
+    __hash__ = str.__hash__  # an enumeration's own is Python, and steps look stages up for each event
+
     RECEIVED = "received"
     REOPENED = "reopened"
     ASSESSED = "assessed"
@@ -121,21 +123,19 @@ class HandlerRow(Row):
 
 
 def received(row: ComplaintRow | None, record: Recorded[ComplaintReceived]) -> ComplaintRow:
-    row = row or _begun(record)
-    at, customer_id = record.effective_at, record.event.customer_id
-    return _with(row, record, number=record.position, received_at=at, customer_id=customer_id)
+    row, at = _told(row, record), record.effective_at
+    return replace(row, number=record.position, received_at=at, customer_id=record.event.customer_id)
 
 
 def acknowledged(row: ComplaintRow | None, record: Recorded[ComplaintAcknowledged]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, acknowledged_at=row.acknowledged_at or record.effective_at)
+    row = _told(row, record)
+    return replace(row, acknowledged_at=row.acknowledged_at or record.effective_at)
 
 
 def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> ComplaintRow:
-    row, event = row or _begun(record), record.event
-    return _with(
+    row, event = _told(row, record), record.event
+    return replace(
         row,
-        record,
         status=_forward(row, Stage.ASSESSED),
         severity=event.severity,
         category=event.category,
@@ -144,96 +144,96 @@ def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> C
 
 
 def department_assigned(row: ComplaintRow | None, record: Recorded[ResponsibleDepartmentAssigned]) -> ComplaintRow:
-    row = row or _begun(record)
+    row = _told(row, record)
     status = _forward(row, Stage.DEPARTMENT_ASSIGNED)
-    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.AWAITED)
+    return replace(row, status=status, unit=record.event.unit, answer=Answer.AWAITED)
 
 
 def accepted(row: ComplaintRow | None, record: Recorded[ResponsibilityAccepted]) -> ComplaintRow:
-    row = row or _begun(record)
+    row = _told(row, record)
     status = _forward(row, Stage.IN_RESOLUTION)
-    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
+    return replace(row, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
 
 
 def contested(row: ComplaintRow | None, record: Recorded[ResponsibilityContested]) -> ComplaintRow:
-    return _with(row or _begun(record), record, unit=record.event.unit, answer=Answer.CONTESTED)
+    return replace(_told(row, record), unit=record.event.unit, answer=Answer.CONTESTED)
 
 
 def settled(row: ComplaintRow | None, record: Recorded[ResponsibilitySettled]) -> ComplaintRow:
-    row = row or _begun(record)
+    row = _told(row, record)
     status = _forward(row, Stage.IN_RESOLUTION)
-    return _with(row, record, status=status, unit=record.event.unit, answer=Answer.SETTLED)
+    return replace(row, status=status, unit=record.event.unit, answer=Answer.SETTLED)
 
 
 def assigned(row: ComplaintRow | None, record: Recorded[ComplaintAssigned]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
+    row = _told(row, record)
+    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
 
 
 def investigated(row: ComplaintRow | None, record: Recorded[InvestigationFindingRecorded]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
+    row = _told(row, record)
+    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
 
 
 def measures_decided(row: ComplaintRow | None, record: Recorded[MeasuresDecided]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
+    row = _told(row, record)
+    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
 
 
 def proposed(row: ComplaintRow | None, record: Recorded[ResolutionProposed]) -> ComplaintRow:
-    row = row or _begun(record)
+    row = _told(row, record)
     status, at = _unless_ended(row, Stage.RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
-    return _with(row, record, status=status, cost=record.event.cost, proposed_at=at)
+    return replace(row, status=status, cost=record.event.cost, proposed_at=at)
 
 
 def communicated(row: ComplaintRow | None, record: Recorded[DecisionCommunicated]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_forward(row, Stage.DECISION_COMMUNICATED))
+    row = _told(row, record)
+    return replace(row, status=_forward(row, Stage.DECISION_COMMUNICATED))
 
 
 def confirmed(row: ComplaintRow | None, record: Recorded[CustomerSatisfactionConfirmed]) -> ComplaintRow:
-    row = row or _begun(record)
+    row = _told(row, record)
     status, at = _unless_ended(row, Stage.SATISFIED), record.effective_at
-    return _with(row, record, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
+    return replace(row, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
 
 
 def rejected(row: ComplaintRow | None, record: Recorded[ResolutionRejectedByCustomer]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
+    row = _told(row, record)
+    return replace(row, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
 
 
 def escalated(row: ComplaintRow | None, record: Recorded[ComplaintEscalated]) -> ComplaintRow:
-    return _with(row or _begun(record), record, level=record.event.level)
+    return replace(_told(row, record), level=record.event.level)
 
 
 def exhausted(row: ComplaintRow | None, record: Recorded[RecourseExhaustedDeclared]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
+    row = _told(row, record)
+    return replace(row, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
 
 
 def closed(row: ComplaintRow | None, record: Recorded[ComplaintClosed]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
+    row = _told(row, record)
+    return replace(row, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
 
 
 def reopened(row: ComplaintRow | None, record: Recorded[ComplaintReopened]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _with(row, record, status=Stage.REOPENED, reopened=row.reopened + 1)
+    row = _told(row, record)
+    return replace(row, status=Stage.REOPENED, reopened=row.reopened + 1)
 
 
 def withdrawn(row: ComplaintRow | None, record: Recorded[ComplaintWithdrawn]) -> ComplaintRow:
-    return _with(row or _begun(record), record, status=Stage.WITHDRAWN)
+    return replace(_told(row, record), status=Stage.WITHDRAWN)
 
 
 def converted(row: ComplaintRow | None, record: Recorded[ComplaintConverted]) -> ComplaintRow:
-    return _with(row or _begun(record), record, status=Stage.CONVERTED)
+    return replace(_told(row, record), status=Stage.CONVERTED)
 
 
 def told(
     row: ComplaintRow | None,
     record: Recorded[ComplaintDetailsRecorded | ProgressReportedToCustomer | RemedyApproved | LegacyRecordImported],
 ) -> ComplaintRow:
-    return _with(row or _begun(record), record)
+    return _told(row, record)
 
 
 complaints = View(
@@ -271,24 +271,20 @@ def worked(row: HandlerRow | None, record: Recorded[ComplaintEvent | LegacyRecor
 handlers = View(HandlerRow, worked, key=its_stream_and_person(ComplaintId))
 
 
-def _begun(record: Recorded[Any]) -> ComplaintRow:
-    """A row before its first event, whichever that is: imported cases may begin with any."""
+def _told(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
+    """The row with the event counted, begun with it if need be: imported cases may begin with any."""
     at = record.effective_at
-    return ComplaintRow(
-        complaint_id=ComplaintId(record.stream_id),
-        number=record.position,
-        received_at=at,
-        first_at=at,
-        last_at=at,
-        silent_since=at,
-    )
-
-
-def _with(row: ComplaintRow, record: Recorded[Any], **news: Any) -> ComplaintRow:
-    """The row with what is new, and with the event counted."""
-    at = record.effective_at
+    if row is None:
+        row = ComplaintRow(
+            complaint_id=ComplaintId(record.stream_id),
+            number=record.position,
+            received_at=at,
+            first_at=at,
+            last_at=at,
+            silent_since=at,
+        )
     if not _begins_a_line(record):
-        return replace(row, last_at=at, **news)
+        return replace(row, last_at=at)
     silence = int((at - row.silent_since).total_seconds())
     return replace(
         row,
@@ -296,13 +292,13 @@ def _with(row: ComplaintRow, record: Recorded[Any], **news: Any) -> ComplaintRow
         silent_since=at,
         events=row.events + 1,
         longest_silence_seconds=max(row.longest_silence_seconds, silence),
-        **news,
     )
 
 
 def _begins_a_line(record: Recorded[Any]) -> bool:
     """Of the events that one line of a source became, the first stands for the line."""
-    return record.origin is None or record.origin.part == 0
+    origin = record.origin
+    return origin is None or origin.part == 0
 
 
 def _forward(row: ComplaintRow, status: Stage) -> Stage:

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from aggregates.event import Decision, Envelope, Event, P, Recorded, S, decide, recall
+from aggregates.event import Decision, Envelope, Event, P, Recorded, S, attribution, decide, recall
 from aggregates.refused import Refused
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -65,6 +65,7 @@ def recorded(
     envelope: Envelope | None = None,
 ) -> Recorded[Event]:
     """An event with a place in history, for tests of folds."""
+    meta = msgspec.json.encode(envelope or Envelope())
     return Recorded(
         position,
         stream_id,
@@ -73,8 +74,9 @@ def recorded(
         at,
         actor_id,
         UUID(int=position).bytes * 2,
-        msgspec.json.encode(envelope or Envelope()),
+        meta,
         event,
+        *attribution(actor_id, meta),
     )
 
 

@@ -19,7 +19,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from aggregates.event import E, Envelope, Event, Recorded
+from aggregates.event import E, Envelope, Event, Recorded, attribution
 from aggregates.value import Value
 from infra.append import Change, Entry
 from infra.codec import Codec, Line, Stored, UnknownEvent, envelope_bytes
@@ -114,6 +114,7 @@ class LogMapper(Mapper[str]):
             line.ids,
             line.meta,
             event,
+            *attribution(line.actor_id, line.meta),
         )
 
 

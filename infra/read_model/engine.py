@@ -7,7 +7,7 @@ from datetime import UTC
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from aggregates.event import Event, Recorded
+from aggregates.event import Event, Recorded, attribution
 from aggregates.ids import kind_of
 from infra.read_model.lines import Decoding, Line, Poisoned
 from infra.read_model.parking import Parking, Touched, Unreadable
@@ -60,17 +60,24 @@ class Engine:
         plans = self._plans
         for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, ids, data, meta in lines:
             try:
+                person, origin = attribution(actor_id, meta)
+            except Exception as problem:
+                raise Poisoned(position, stream_id, name, "whoever asks for its person", problem) from problem
+            try:
                 decode, takers = plans[name, schema, kind_of(stream_id)]
                 if decode is None:
                     continue
                 event = decode(data)
             except Exception as problem:
                 record = Recorded(
-                    position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, unread(name)
-                )
+                    position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, unread(name),
+                    person, origin,
+                )  # fmt: skip
                 yield record, self._failing_takers(record, problem)
                 continue
-            record = Recorded(position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event)
+            record = Recorded(
+                position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event, person, origin
+            )
             yield record, takers
 
     def touched(self, taken: Iterable[Taken]) -> dict[Touched, None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from aggregates.event import Event, Recorded
+from aggregates.event import Event, Recorded, attribution
 
 LINE = (
     "l.position, l.stream_id, l.version, l.type, l.schema, l.recorded_at, l.effective_at, l.actor_id,"
@@ -38,4 +38,5 @@ def recorded(line: Sequence[Any], codec: Decoding) -> Recorded[Any]:
     """A line as an event in its place in history."""
     position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, ids, data, meta = line
     event = codec.decoder(name, schema)(data)
-    return Recorded(position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event)
+    person, origin = attribution(actor_id, meta)
+    return Recorded(position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event, person, origin)

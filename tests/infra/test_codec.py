@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from aggregates.actor import Role
-from aggregates.event import Envelope, Event
+from aggregates.event import Envelope, Event, attribution
 from aggregates.ids import CustomerId, EmployeeId
 from aggregates.organisation.department import RoleAssigned
 from aggregates.text import Code, Text, unique
@@ -256,3 +256,9 @@ def test_an_instant_is_stored_in_utc_whatever_its_zone() -> None:
     appointed = RoleAssigned(employee_id=EmployeeId("employee-a"), role=Role.LEGAL, unit=Code("x"), valid_from=at)
     stored = CODEC.stored("department", appointed)
     assert b'"valid_from":"2026-03-02T09:00:00Z"' in stored.data
+
+
+@property_of(anything(Envelope))
+def test_for_whom_and_from_where_is_read_without_opening_the_envelope(envelope: Envelope) -> None:
+    found = attribution("employee-anna", envelope_bytes(envelope))
+    assert found == (envelope.on_behalf_of or "employee-anna", envelope.origin)

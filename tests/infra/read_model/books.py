@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from aggregates.event import Recorded
+from aggregates.event import Recorded, attribution
 from aggregates.ids import kind_of
 from aggregates.text import Code
 from infra.codec import Codec, envelope_bytes
@@ -100,7 +100,10 @@ class Book:
             UUID(int=position),
         )
         told = each.recorded_at, each.effective_at, each.actor_id
-        self.records.append(Recorded(position, each.stream_id, version, *told, number.bytes * 2, meta, each.event))
+        whose = attribution(each.actor_id, meta)
+        self.records.append(
+            Recorded(position, each.stream_id, version, *told, number.bytes * 2, meta, each.event, *whose)
+        )
         where = position, each.stream_id, version, stored.type, stored.schema, number
         return *where, *told, number, stored.data, list(stored.tags), meta
 
