@@ -72,6 +72,7 @@ class WorkingTime:
         self.zone = zone
         self.years: Mapping[int, WorkingYear] = {year.year: year for year in sorted(years, key=lambda year: year.year)}
         shifts = [(day, shift) for year in self.years.values() for day in year.days() for shift in year.shifts]
+        self._days = {year.year: year.day for year in self.years.values()}
         self._begins = [datetime.combine(day, shift.begins, zone) for day, shift in shifts]
         self._ends = [datetime.combine(day, shift.ends, zone) for day, shift in shifts]
         self._before = [timedelta(), *accumulate((shift.length for _, shift in shifts), initial=None)]
@@ -80,12 +81,13 @@ class WorkingTime:
         """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
         if not amount:
             return start
-        target = self._worked(start) + amount
+        here = start.astimezone(self.zone)
+        target = self._worked(here) + amount
         place = bisect_left(self._before, target) - 1
         if place >= len(self._begins):
             raise NoCalendar(self._last + 1)
         due = self._begins[place] + (target - self._before[place])
-        self._require_all(start, due)
+        self._require_all(here.year, due.year)
         return due.astimezone(start.tzinfo)
 
     def days_after(self, start: datetime, days: int) -> datetime:
@@ -94,37 +96,38 @@ class WorkingTime:
 
     def day_in(self, instant: datetime) -> timedelta:
         """How much work a day holds in the year of an instant. NoCalendar."""
-        return self._year_of(instant).day
+        year = instant.astimezone(self.zone).year
+        self._require_all(year, year)
+        return self._days[year]
+
+    def known_day_in(self, instant: datetime) -> timedelta | None:
+        """The same; None if no calendar tells."""
+        return self._days.get(instant.astimezone(self.zone).year)
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""
         if end <= start:
             return timedelta()
-        self._require_all(start, end)
-        return self._worked(end) - self._worked(start)
+        here, there = start.astimezone(self.zone), end.astimezone(self.zone)
+        self._require_all(here.year, there.year)
+        return self._worked(there) - self._worked(here)
 
     @property
     def _last(self) -> int:
         return max(self.years, default=0)
 
-    def _worked(self, instant: datetime) -> timedelta:
-        """Since the beginning of the first year."""
-        self._year_of(instant)
-        place = bisect_right(self._begins, instant) - 1
+    def _worked(self, here: datetime) -> timedelta:
+        """Since the beginning of the first year, up to an instant in the zone: in one zone times are soon compared."""
+        self._require_all(here.year, here.year)
+        place = bisect_right(self._begins, here) - 1
         if place < 0:
             return timedelta()
-        return self._before[place] + min(instant, self._ends[place]) - self._begins[place]
+        return self._before[place] + (min(here, self._ends[place]) - self._begins[place])
 
-    def _require_all(self, start: datetime, end: datetime) -> None:
-        for year in range(start.astimezone(self.zone).year, end.astimezone(self.zone).year + 1):
+    def _require_all(self, first: int, last: int) -> None:
+        for year in range(first, last + 1):
             if year not in self.years:
                 raise NoCalendar(year)
-
-    def _year_of(self, instant: datetime) -> WorkingYear:
-        year = instant.astimezone(self.zone).year
-        if year not in self.years:
-            raise NoCalendar(year)
-        return self.years[year]
 
 
 def _since_midnight(at: time) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -103,12 +103,15 @@ class Version(Value):
     position: int
 
 
+NO_WORK = WorkingTime((), UTC)
+
+
 class Reference(Value):
     """Offices, delegations, parameters and calendars as they stand after the event at `position`.
 
-    `calendar` is the position of the newest calendar, `sources` are those that history was imported from, and what
-    each can tell of. `appointments` are the events behind the offices, for whoever judges them anew;
-    `waived`: when a rule did not hold for a case.
+    `working_time` is the company's, as far as its calendars are published; `calendar` is the position of the newest
+    calendar, `sources` are those that history was imported from, and what each can tell of. `appointments` are the
+    events behind the offices, for whoever judges them anew; `waived`: when a rule did not hold for a case.
     """
 
     position: int = 0
@@ -118,15 +121,11 @@ class Reference(Value):
     versions: Mapping[Code, tuple[Version, ...]] = {}
     zone: Code = Code("UTC")
     years: Mapping[int, WorkingYear] = {}
+    working_time: WorkingTime = NO_WORK
     calendar: int = 0
     appointments: tuple[Recorded[Any], ...] = ()
     sources: Mapping[Code, frozenset[Code]] = {}
     waived: Mapping[tuple[Code, AnyId], tuple[Term, ...]] = {}
-
-    @property
-    def working_time(self) -> WorkingTime:
-        """The company's, as far as its calendars are published."""
-        return _working_time(tuple(self.years.values()), self.zone)
 
     def is_waived(self, rule: Code, case_id: AnyId, at: datetime) -> bool:
         """Did a rule not hold for a case at an instant?"""
@@ -177,9 +176,11 @@ class Reference(Value):
                 known = (*self.versions.get(set_.number, ()), version)
                 return replace(self, versions={**self.versions, set_.number: known})
             case DepartmentFounded(zone=zone):
-                return replace(self, zone=zone)
+                return replace(self, zone=zone, working_time=_working_time(tuple(self.years.values()), zone))
             case BusinessCalendarPublished() | BusinessCalendarCorrected() as given:
-                return replace(self, years={**self.years, given.year: year_of(given)}, calendar=position)
+                years = {**self.years, given.year: year_of(given)}
+                working_time = _working_time(tuple(years.values()), self.zone)
+                return replace(self, years=years, working_time=working_time, calendar=position)
             case WaiverApproved(rule=rule, case_id=case_id, expires_at=until):
                 terms = (*self.waived.get((rule, case_id), ()), Term(since=since, until=until))
                 return replace(self, waived={**self.waived, (rule, case_id): terms})
@@ -224,6 +225,8 @@ class Reference(Value):
     def version(self, number: str, at: datetime) -> Version:
         """The version in force: of those already valid the one that began last, of equals the one known last."""
         versions = self.versions[Code(number)]
+        if len(versions) == 1:
+            return versions[0]
         valid = [v for v in versions if v.valid_from <= at]
         return max(valid, key=lambda v: (v.valid_from, v.position)) if valid else versions[0]
 

@@ -15,6 +15,7 @@ from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, Refer
 from infra.read_model.selection import Selection
 from infra.read_model.tables import Shelf, Table
 from projections.parked import Parked
+from projections.reference import Reference
 from projections.row import KeyOf, Row, Unfounded, View
 
 TRAIL = "trail_tag"
@@ -107,6 +108,7 @@ class Engine:
         """
         parked = parking.rows
         for record, takers in taken:
+            reference: Reference | None = None
             for slot, key_of, step, begins, changes, refers in takers:
                 try:
                     key = key_of(record)
@@ -117,12 +119,14 @@ class Engine:
                     continue
                 try:
                     shelf = shelves[slot]
+                    if refers and reference is None:
+                        reference = references.at(record.position)
                     if not changes:
-                        shelf[key] = step(record, references.at(record.position)) if refers else step(record)
+                        shelf[key] = step(record, reference) if refers else step(record)
                         continue
                     row = shelf.get(key)
                     if row is not None or begins:
-                        shelf[key] = step(row, record, references.at(record.position)) if refers else step(row, record)
+                        shelf[key] = step(row, record, reference) if refers else step(row, record)
                     elif not of_the_past:
                         raise Unfounded(f"there is no row {key} to change")
                 except Exception as problem:

@@ -44,6 +44,10 @@ to_json = msgspec.json.Encoder(order="deterministic").encode
 """Sets are sorted, so that the same row is always the same bytes."""
 
 
+JSONB = b"\x01"
+"""What PostgreSQL's binary form of a document begins with; its text follows. Written as bytes it needs no adapting."""
+
+
 class Misplaced(ValueError):
     """A step made a row of another key than the one its view names for the event."""
 
@@ -64,20 +68,30 @@ class Table:
         self.fields, self.keys = row.__struct_fields__, key_fields(row)
         columns = [column_type(hints[field], f"{row.__name__}.{field}") for field in self.fields]
         self.types = [kind for kind, _ in columns]
+        self.wire = ["bytea" if kind == "jsonb" else kind for kind in self.types]
         self.required = [not nullable for _, nullable in columns]
         self.key_of: Callable[[Row], KeyValue] = attrgetter(*self.keys)
         self.decode: Callable[[str], Row] = msgspec.json.Decoder(row).decode
-        self.line = self._line()
+        self._documents = [place for place, kind in enumerate(self.types) if kind == "jsonb"]
         for key in self.keys:
             if columns[self.fields.index(key)] != ("text", False):
                 raise TypeError(f"{row.__name__} is keyed by {key}, which is not a text that is always there")
 
     def lines(self, shelf: Shelf) -> Iterable[tuple[Any, ...]]:
-        """The rows of a shelf, ready to be copied; Misplaced if one lies under a key that is not its own."""
-        line, checked = self.line, self.checked
+        """The rows of a shelf as they are copied, of the types of `wire`.
+
+        Misplaced if one lies under a key that is not its own.
+        """
+        checked, documents = self.checked, self._documents
         for key, row in shelf.items():
-            if row is not None:
-                yield line(checked(key, row))
+            if row is None:
+                continue
+            values = astuple(checked(key, row))
+            yield _with_documents(values, documents, lambda document: JSONB + to_json(document))
+
+    def line(self, row: Row) -> tuple[Any, ...]:
+        """A row as parameters of a statement."""
+        return _with_documents(astuple(row), self._documents, lambda document: Jsonb(document, dumps=to_json))
 
     def checked(self, key: KeyValue, row: Row) -> Row:
         """The row, if it lies under its own key; else Misplaced."""
@@ -104,7 +118,7 @@ class Table:
         return "; ".join(wanted)
 
     def copy(self, schema: str, *, freeze: bool = True) -> str:
-        """Its columns are those of `types`. `freeze`: into a table of the same transaction, not below a savepoint."""
+        """What is written are `lines`, of the types of `wire`. `freeze`: into a table of the same transaction, not below a savepoint."""
         how = "FORMAT binary, FREEZE" if freeze else "FORMAT binary"
         return f"COPY {schema}.{self.name} ({_list(self.fields)}) FROM STDIN ({how})"
 
@@ -133,18 +147,16 @@ class Table:
     def _same(self) -> str:
         return " AND ".join(f't."{key}" = k."{key}"' for key in self.keys)
 
-    def _line(self) -> Callable[[Row], tuple[Any, ...]]:
-        composed = [kind == "jsonb" for kind in self.types]
-        if not any(composed):
-            return astuple
 
-        def line(row: Row) -> tuple[Any, ...]:
-            return tuple(
-                Jsonb(value, dumps=to_json) if is_json and value is not None else value
-                for value, is_json in zip(astuple(row), composed, strict=True)
-            )
-
-        return line
+def _with_documents(values: tuple[Any, ...], documents: Iterable[int], sent: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The values of a row, those at some places as documents are sent."""
+    if not documents:
+        return values
+    line = list(values)
+    for place in documents:
+        if line[place] is not None:
+            line[place] = sent(line[place])
+    return tuple(line)
 
 
 def table_name(row: type[Row]) -> str:

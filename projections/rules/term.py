@@ -49,9 +49,8 @@ def length(quantity: Quantity | None, since: datetime, reference: Reference) -> 
         return Length(int(quantity.amount * 3600), around_the_clock=False)
     if quantity.unit is not Unit.WORKING_DAY:
         raise ValueError(f"nothing can be due within {quantity.amount} of {quantity.unit}")
-    try:
-        day = reference.working_time.day_in(since)
-    except NoCalendar:
+    day = reference.working_time.known_day_in(since)
+    if day is None:
         return None
     return Length(int(quantity.amount * int(day.total_seconds())), around_the_clock=False)
 
