@@ -26,7 +26,8 @@ QUICK, SLOW = 0.005, 0.050
 
 BEAT = 1.0
 TIDY = 3600.0
-"""Seconds between two signs of life, and between two looks for schemas that nobody uses any more."""
+"""Seconds between two signs of life, and between two looks for schemas that nobody uses any more and for answers whose
+keys count no more."""
 
 STANDBY = 0.5
 LONGEST_PAUSE = 10.0
@@ -87,6 +88,7 @@ class Projector:
                 beat = now
             if now - tidy >= TIDY:
                 schemas.drop_unused(db, {self.model.schema})
+                db.execute("SELECT yewu.forget_answers()")
                 tidy = now
             if self._news.wait(pause):
                 self._news.clear()

@@ -310,6 +310,26 @@ async def test_answers_can_be_made_anew_from_the_log(database: str) -> None:
 
 
 @asynchronous
+async def test_a_key_counts_for_thirty_days(database: str) -> None:
+    async with writing(database) as writer:
+        for n in range(10):
+            await writer.append(append(f"case-{n}", 0, entry(f"case-{n}", meta=b'{"body_hash":"b"}'), body_hash="b"))
+    with psycopg.connect(database) as db:
+        db.execute("SET session_replication_role = replica")
+        aged = (
+            "UPDATE yewu.log SET recorded_at = recorded_at - make_interval(days => %s) WHERE position BETWEEN %s AND %s"
+        )
+        db.execute(aged, (31, 1, 4))
+        db.execute(aged, (29, 5, 7))
+        assert db.execute("SELECT yewu.forget_answers()").fetchone() == (4,)
+        kept = db.execute("TABLE yewu.answer ORDER BY first_position").fetchall()
+        assert [first for _, _, first, _ in kept] == [5, 6, 7, 8, 9, 10]
+        assert db.execute("SELECT yewu.forget_answers()").fetchone() == (0,)
+        assert db.execute("SELECT yewu.rebuild_answers()").fetchone() == (6,)
+        assert db.execute("TABLE yewu.answer ORDER BY first_position").fetchall() == kept
+
+
+@asynchronous
 async def test_a_value_that_only_one_may_carry_names_its_holder(database: str) -> None:
     def registered(stream_id: str, expected: int, code: str) -> Append:
         return append(stream_id, expected, entry(stream_id, held=[("credit-code", code), ("name", code)]))

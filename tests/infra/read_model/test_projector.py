@@ -81,6 +81,17 @@ def test_it_shows_signs_of_life_while_nothing_happens(book: Book) -> None:
         wait_until(lambda: (schemas.lag(book.db, MODEL.schema).beat_age or 0) < 5)
 
 
+def test_it_forgets_answers_whose_keys_count_no_more(book: Book) -> None:
+    book.write(Desk(1).happen(5))
+    with book.db.transaction():
+        book.db.execute("SET LOCAL session_replication_role = replica")
+        book.db.execute("UPDATE yewu.log SET recorded_at = now() - interval '31 days' WHERE position <= 3")
+        book.db.execute("UPDATE yewu.log SET recorded_at = now() WHERE position > 3")
+        book.db.execute("INSERT INTO yewu.answer SELECT gen_random_uuid(), '', n, n FROM generate_series(2, 5, 3) n")
+    with running(Projector(book.conninfo, MODEL)):
+        wait_until(lambda: book.db.execute("SELECT first_position FROM yewu.answer").fetchall() == [(5,)])
+
+
 def test_a_woken_projector_looks_at_once(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.read_model.projector.QUICK", 3600)
     monkeypatch.setattr("infra.read_model.projector.SLOW", 3600)
