@@ -87,7 +87,8 @@ class WorkingTime:
         if place >= len(self._begins):
             raise NoCalendar(self._last + 1)
         due = self._begins[place] + (target - self._before[place])
-        self._require_all(here.year, due.year)
+        if due.year != here.year:
+            self._require_all(here.year, due.year)
         return due.astimezone(start.tzinfo)
 
     def days_after(self, start: datetime, days: int) -> datetime:
@@ -118,7 +119,8 @@ class WorkingTime:
 
     def _worked(self, here: datetime) -> timedelta:
         """Since the beginning of the first year, up to an instant in the zone: in one zone times are soon compared."""
-        self._require_all(here.year, here.year)
+        if here.year not in self._days:
+            raise NoCalendar(here.year)
         place = bisect_right(self._begins, here) - 1
         if place < 0:
             return timedelta()

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -228,7 +229,7 @@ class Reference(Value):
         if len(versions) == 1:
             return versions[0]
         valid = [v for v in versions if v.valid_from <= at]
-        return max(valid, key=lambda v: (v.valid_from, v.position)) if valid else versions[0]
+        return max(valid, key=_begun) if valid else versions[0]
 
     def _all_along(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Post:
         first, *rest = [self.post(employee_id, at) for at in times]
@@ -251,6 +252,9 @@ class Reference(Value):
 
     def _with_offices(self, who: EmployeeId, offices: tuple[Office, ...]) -> Reference:
         return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held.of(who, offices)})
+
+
+_begun = attrgetter("valid_from", "position")
 
 
 @lru_cache(8)
