@@ -39,6 +39,8 @@ class Post(Fact):
 class Unit(StrEnum):
     """What the amount of a quantity counts. Working time is that of the company's calendar."""
 
+    __hash__ = str.__hash__  # an enumeration's own is Python, and each term is looked up by its unit
+
     WORKING_HOUR = "working hour"
     WORKING_DAY = "working day"
     SECOND = "second"

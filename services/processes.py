@@ -49,9 +49,7 @@ def serve(conninfo: str, settings: Settings) -> None:
     require_issuer(settings)
     _prepare()
     app = create_app(conninfo, settings)
-    # fewer, larger collections: requests leave little behind, and a pause in the middle of one is felt
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    _collect_seldom()
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -73,14 +71,18 @@ def project(conninfo: str) -> None:
     """Keep the live schema of this code level with the log."""
     _prepare()
     stop = _stop_on_signal()
-    Projector(conninfo, read_model(Codec(Event.known.values()))).run(stop)
+    model = read_model(Codec(Event.known.values()))
+    _collect_seldom()
+    Projector(conninfo, model).run(stop)
 
 
 def build(conninfo: str, zone: tzinfo) -> None:
     """Build the schemas of past days that people ask for; days end in this zone."""
     _prepare()
     stop = _stop_on_signal()
-    AsOfBuilder(conninfo, read_model(Codec(Event.known.values())), zone=zone).run(stop)
+    model = read_model(Codec(Event.known.values()))
+    _collect_seldom()
+    AsOfBuilder(conninfo, model, zone=zone).run(stop)
 
 
 def follow_policies(conninfo: str, zone: ZoneInfo) -> None:
@@ -94,11 +96,18 @@ def follow_policies(conninfo: str, zone: ZoneInfo) -> None:
 def rebuild(conninfo: str, progress: Progress) -> int:
     """Build the live schema of this code anew and put it in the place of the one in use; the position it stands at."""
     model = read_model(Codec(Event.known.values()))
+    _collect_seldom()
     with (
         psycopg.connect(conninfo, autocommit=True) as reader,
         psycopg.connect(conninfo, autocommit=True) as writer,
     ):
         return build_schema(reader, writer, model, progress=progress)
+
+
+def _collect_seldom() -> None:
+    """Fewer, larger collections: requests and folds leave little behind, and a pause in the middle of one is felt."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def _prepare() -> None:
