@@ -118,7 +118,10 @@ class Table:
         return "; ".join(wanted)
 
     def copy(self, schema: str, *, freeze: bool = True) -> str:
-        """What is written are `lines`, of the types of `wire`. `freeze`: into a table of the same transaction, not below a savepoint."""
+        """What is written are `lines`, of the types of `wire`.
+
+        `freeze`: into a table of the same transaction, not below a savepoint.
+        """
         how = "FORMAT binary, FREEZE" if freeze else "FORMAT binary"
         return f"COPY {schema}.{self.name} ({_list(self.fields)}) FROM STDIN ({how})"
 
