@@ -25,6 +25,7 @@ import msgspec
 
 from aggregates.actor import ActorKind, Delegation, Role
 from aggregates.ids import AnyId
+from aggregates.readers import Readers
 from aggregates.text import Code, Text
 from aggregates.value import Value
 
@@ -33,9 +34,11 @@ class Event(Value):
     """A fact that happened: frozen, and stored under its class name and schema for ever.
 
     A change of the stored form raises `schema` and adds a static method `upcast_v1_v2(stored: dict) -> dict`.
+    `readers` are named where they are not those of the stream that it lies on.
     """
 
     schema: ClassVar[int] = 1
+    readers: ClassVar[Readers | None] = None
     known: ClassVar[dict[str, type[Event]]] = {}
 
     def __init_subclass__(cls, **config: Any) -> None:
@@ -52,8 +55,14 @@ class LegacyRecordImported(Event):
     fields: Mapping[str, Text]
 
 
+EVIDENCE_READERS = Readers(everything=frozenset({Role.MANAGER, Role.AUDITOR}), restricted=True)
+"""Who reads what people tried and what they looked at."""
+
+
 class CommandRefused(Event):
     """Somebody tried what the regulation forbids. Lies on one stream for each person and day."""
+
+    readers = EVIDENCE_READERS
 
     person: AnyId
     day: date
@@ -62,6 +71,21 @@ class CommandRefused(Event):
     sentence: Text
     values: Mapping[str, Text]
     uncounted: int = 0
+
+
+class RestrictedFieldsRead(Event):
+    """Somebody read what few may read. Lies on one stream for each reader and day; `fields` says whose, and which.
+
+    An event that is restricted as a whole stands there by its name.
+    """
+
+    readers = EVIDENCE_READERS
+
+    reader: AnyId
+    day: date
+    through: Code
+    fields: Mapping[AnyId, tuple[Code, ...]]
+    times: int = 1
 
 
 class ObligationMissed(Event):

@@ -16,6 +16,7 @@ EmployeeId = NewType("EmployeeId", str)
 ImportId = NewType("ImportId", str)
 ParameterId = NewType("ParameterId", str)
 ParkingId = NewType("ParkingId", str)
+ReadingsId = NewType("ReadingsId", str)
 RefusalsId = NewType("RefusalsId", str)
 WaiverId = NewType("WaiverId", str)
 
@@ -29,6 +30,7 @@ KIND_OF_STREAM: Mapping[Any, str] = {
     ImportId: "import",
     ParameterId: "parameter",
     ParkingId: "parking",
+    ReadingsId: "readings",
     RefusalsId: "refusals",
     WaiverId: "waiver",
 }
@@ -38,6 +40,7 @@ NATURAL: Mapping[Any, str] = {
     DepartmentId: "department",
     ParameterId: "parameter-{number}",
     ParkingId: "parking",
+    ReadingsId: "readings-{person}-{day}",
     RefusalsId: "refusals-{person}-{day}",
 }
 """Ids that say themselves what they are of, filled in from the arguments of the command that opens the stream."""

@@ -15,6 +15,7 @@ from aggregates.actor import Actor, Role
 from aggregates.event import Aggregate, Declaration
 from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
+from aggregates.readers import NOBODY, Readers
 from aggregates.text import Code, Text
 from aggregates.value import Value
 
@@ -29,11 +30,12 @@ LONGEST = 200
 
 
 class Kind(Value):
-    """An aggregate, the type of its ids, and the path under which it is reached."""
+    """An aggregate, the type of its ids, the path under which it is reached, and who reads its history."""
 
     aggregate: type[Aggregate]
     id: Any
     path: str
+    readers: Readers = NOBODY
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from infra.read_model.tables import Table, table_name
 from projections.parked import written_key
 from projections.question import Page, Question
 from projections.row import Row
+from projections.scope import require_owned
 
 
 class BadCursor(ValueError):
@@ -56,6 +57,9 @@ class Asked:
         """The table whose rows the answer consists of, if it does."""
         if not self.tables:
             raise TypeError(f"{self.slug} does not say which tables it reads")
+        readers = self.declaration.readers
+        if readers.own_area or readers.own:
+            require_owned(next((part for part in get_args(self.item) if part is not type(None)), self.item))
 
     @property
     def slug(self) -> str:

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from projections.parked import written_key
 from projections.question import Database, Page
 from projections.row import KeyValue
+from projections.scope import Scope
 
 MOST_MARKS = 100
 """So many parked rows are named besides those that an answer contains."""
@@ -116,8 +117,10 @@ class ReadModelReader:
         schema: str | None = None,
         page: Page | None = None,
         at: datetime | None = None,
+        scope: Scope | None = None,
     ) -> AsyncIterator[Reading]:
-        """A read-only view of one moment; its position is that of every answer given in it. `at`: not now, but then."""
+        """A read-only view of one moment; its position is that of every answer given in it. `at`: not now, but then;
+        `scope`: not everything, but so much."""
         if schema is None and at_least:
             await self.reached(at_least)
         async with self.pool.connection() as db, db.transaction():
@@ -133,7 +136,7 @@ class ReadModelReader:
                 raise Behind(at_least, None) from None
             if row is None:  # the schema is just being replaced
                 raise Behind(at_least, None)
-            yield Reading(Database(db, page, at), *row)
+            yield Reading(Database(db, page, at, scope), *row)
 
 
 async def parked_among(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from aggregates.actor import Role
 from aggregates.event import LegacyRecordImported, Recorded
 from aggregates.ids import ComplaintId, CustomerId, EmployeeId
+from aggregates.readers import Readers
 from aggregates.service.complaint import (
     DESK,
     Answer,
@@ -47,7 +48,11 @@ from aggregates.value import Value
 from projections.question import Database, question, select
 from projections.row import Row, View, its_stream, its_stream_and_person
 
-READERS = (*DESK, Role.MANAGER, Role.DEPUTY, Role.AUDITOR)
+READERS = Readers(
+    everything=frozenset({*DESK, Role.MANAGER, Role.AUDITOR}),
+    own_area=frozenset({Role.EMPLOYEE}),
+    own=frozenset({Role.EMPLOYEE, Role.CUSTOMER}),
+)
 
 
 class Stage(StrEnum):
@@ -79,6 +84,9 @@ class ComplaintRow(Row):
     Acknowledged, assessed and proposed: when for the first time; confirmed and closed: when last. `events` counts what
     people recorded: one for each event of ours, one for each line of an imported source, however many events it became.
     """
+
+    of_area = "unit"
+    of_person = ("handler_id", "customer_id")
 
     complaint_id: ComplaintId
     number: int
@@ -372,7 +380,11 @@ async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:
     return rows[0] if rows else None
 
 
-@question(path="complaints/figures", readers=READERS, tables=("complaint_row", "handler_row", "employee_row"))
+@question(
+    path="complaints/figures",
+    readers=(*DESK, Role.MANAGER, Role.DEPUTY, Role.AUDITOR),
+    tables=("complaint_row", "handler_row", "employee_row"),
+)
 async def figures(db: Database) -> ComplaintFigures:
     """How many complaints there were, how long they took, and who worked most on them."""
     (totals,) = await select(

@@ -21,6 +21,7 @@ from aggregates.business.customer import (
 )
 from aggregates.event import Recorded
 from aggregates.ids import CustomerId, EmployeeId
+from aggregates.readers import Readers
 from aggregates.text import Code, Personal, Text, personal
 from aggregates.value import Value
 from projections.question import Database, question, select
@@ -40,6 +41,8 @@ class Contact(Value):
 
 class CustomerRow(Row):
     """`since` says from when each fact of the profile holds."""
+
+    of_person = ("customer_id", "owner_id")
 
     customer_id: CustomerId
     name: Text
@@ -91,7 +94,10 @@ def owned(row: CustomerRow, record: Recorded[AccountOwnerAssigned]) -> CustomerR
 
 
 customers = View(CustomerRow, registered, told, contact_added, contact_ended, owned, key=its_stream(CustomerId))
-READERS = (*DESKS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR)
+READERS = Readers(
+    everything=frozenset({*DESKS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}),
+    own=frozenset({Role.EMPLOYEE, Role.CUSTOMER}),
+)
 
 
 @question(path="customers", readers=READERS, order=("registered_at", "customer_id"))

@@ -21,6 +21,8 @@ from projections.row import Row, View, its_stream, still_news
 class EmployeeRow(Row):
     """`since` says from when each detail holds."""
 
+    of_person = ("employee_id",)
+
     employee_id: EmployeeId
     name: Annotated[Personal, personal("employee_id")]
     registered_at: datetime

@@ -12,8 +12,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from aggregates.actor import Role
+from aggregates.readers import Readers
 from aggregates.value import Value
 from projections.row import View
+from projections.scope import Scope
 
 V = TypeVar("V", bound=Value)
 P = ParamSpec("P")
@@ -31,13 +33,17 @@ class Page(Value):
 class Database:
     """One read model as of one position: where a question is asked, and how much of its answer is wanted.
 
-    `at`: the moment it speaks of, where that is not now.
+    `at`: the moment it speaks of, where that is not now. `scope`: how much whoever asks may read, where not everything.
     """
 
     def __init__(
-        self, connection: psycopg.AsyncConnection[Any], page: Page | None = None, at: datetime | None = None
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        page: Page | None = None,
+        at: datetime | None = None,
+        scope: Scope | None = None,
     ) -> None:
-        self.connection, self.page, self.at = connection, page, at
+        self.connection, self.page, self.at, self.scope = connection, page, at, scope
 
     @property
     def moment(self) -> datetime:
@@ -49,7 +55,7 @@ class Question(Value):
     """What a published query says of itself."""
 
     path: str
-    readers: frozenset[Role]
+    readers: Readers
     order: tuple[str, ...] = ()
     view: View[Any] | None = None
     tables: tuple[str, ...] = ()
@@ -58,23 +64,23 @@ class Question(Value):
 def question(
     *,
     path: str,
-    readers: Iterable[Role],
+    readers: Readers | Iterable[Role],
     order: tuple[str, ...] = (),
     one_of: View[Any] | None = None,
     tables: tuple[str, ...] = (),
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Publish a query: its route and CLI command come from its signature; only these roles may ask.
+    """Publish a query: its route and CLI command come from its signature; only these may ask it.
 
     Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
     columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
     view; in the past it is folded on the fly. `tables` are those the query reads, where it does not answer with their
-    rows themselves.
+    rows themselves. `readers` that are only roles read everything.
     """
 
+    allowed = readers if isinstance(readers, Readers) else Readers(everything=frozenset(readers))
+
     def mark(ask: Callable[P, T]) -> Callable[P, T]:
-        ask.__dict__["question"] = Question(
-            path=path, readers=frozenset(readers), order=order, view=one_of, tables=tables
-        )
+        ask.__dict__["question"] = Question(path=path, readers=allowed, order=order, view=one_of, tables=tables)
         return ask
 
     return mark
@@ -83,9 +89,14 @@ def question(
 async def select(db: Database, kind: type[V], query: LiteralString | sql.Composed, *parameters: object) -> list[V]:
     """Run a query; every line of the answer comes back as one `kind`, each field as its type.
 
-    Where the question is paged, the kernel puts the page around the query; then its own ORDER BY does not matter.
+    Where the question is paged, or whoever asks may not read everything, the kernel puts that around the query; then
+    its own ORDER BY does not matter.
     """
     statement: sql.SQL | sql.Composed = query if isinstance(query, sql.Composed) else sql.SQL(query)
+    if db.scope is not None:
+        condition, whose = db.scope.condition(kind)  # type: ignore[arg-type]  # a TypeError if it is no row
+        statement = sql.SQL("SELECT * FROM ({}) q WHERE {}").format(statement, condition)
+        parameters = (*parameters, *whose)
     if db.page is not None and db.page.order:
         statement, parameters = _paged(statement, parameters, db.page)
     async with db.connection.cursor(row_factory=dict_row) as cursor:

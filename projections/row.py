@@ -13,10 +13,16 @@ from projections.reference import Reference
 
 
 class Row(Value):
-    """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more."""
+    """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more.
+
+    For those who may not read everything: `of_area` names the field that holds the row's area, `of_person` those that
+    hold the people whom it concerns.
+    """
 
     key: ClassVar[tuple[str, ...]] = ()
     indexes: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    of_area: ClassVar[str | None] = None
+    of_person: ClassVar[tuple[str, ...]] = ()
 
 
 def key_fields(row: type[Row]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from aggregates.event import (
     LegacyRecordImported,
     LegacySourceDescribed,
     ObligationMissed,
+    RestrictedFieldsRead,
     events_of,
 )
 from infra.commands import Kind, commands_of
@@ -22,6 +23,7 @@ KERNEL_EVENTS: tuple[type[Event], ...] = (
     LegacyRecordImported,
     LegacySourceDescribed,
     CommandRefused,
+    RestrictedFieldsRead,
     ObligationMissed,
 )
 

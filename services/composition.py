@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
-from aggregates.business.customer import Customer
+from aggregates.business.customer import DESKS, Customer
 from aggregates.ids import (
     CalendarId,
     ComplaintId,
@@ -23,6 +23,7 @@ from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
+from aggregates.readers import Readers
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -35,15 +36,42 @@ from projections.rules import catalogue
 from projections.rules.catalogue import RULES
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 
+EVERYONE_INSIDE = Readers(everything=INSIDE)
+OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
+FEED_READERS = Readers(everything=OVERSIGHT | {Role.SERVICE})
+"""Who reads the whole log, but for what is restricted to others."""
+
 AGGREGATES = (
-    Kind(aggregate=Department, id=DepartmentId, path="department"),
-    Kind(aggregate=Parameter, id=ParameterId, path="parameters"),
-    Kind(aggregate=Calendar, id=CalendarId, path="calendars"),
-    Kind(aggregate=Employee, id=EmployeeId, path="employees"),
-    Kind(aggregate=Customer, id=CustomerId, path="customers"),
-    Kind(aggregate=Complaint, id=ComplaintId, path="complaints"),
-    Kind(aggregate=Waiver, id=WaiverId, path="waivers"),
-    Kind(aggregate=Parking, id=ParkingId, path="parked"),
+    Kind(aggregate=Department, id=DepartmentId, path="department", readers=EVERYONE_INSIDE),
+    Kind(aggregate=Parameter, id=ParameterId, path="parameters", readers=EVERYONE_INSIDE),
+    Kind(aggregate=Calendar, id=CalendarId, path="calendars", readers=EVERYONE_INSIDE),
+    Kind(
+        aggregate=Employee,
+        id=EmployeeId,
+        path="employees",
+        readers=Readers(everything=OVERSIGHT | {Role.HUMAN_RESOURCES}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
+        aggregate=Customer,
+        id=CustomerId,
+        path="customers",
+        readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
+        aggregate=Complaint,
+        id=ComplaintId,
+        path="complaints",
+        readers=Readers(
+            everything=OVERSIGHT | {*DESK}, own_area=frozenset({Role.EMPLOYEE}), own=frozenset({Role.EMPLOYEE})
+        ),
+    ),
+    Kind(aggregate=Waiver, id=WaiverId, path="waivers", readers=EVERYONE_INSIDE),
+    Kind(
+        aggregate=Parking,
+        id=ParkingId,
+        path="parked",
+        readers=Readers(everything=OVERSIGHT | {Role.DEPUTY, Role.DATA_LEAD}),
+    ),
 )
 
 VIEWS: tuple[View[Any], ...] = (
@@ -89,20 +117,6 @@ INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _A
 QUESTIONS = all_questions(ASKED)
 
 POLICIES = (COMPLAINT_CLOCKS,)
-
-OVERSIGHT = frozenset({Role.MANAGER, Role.DEPUTY, Role.AUDITOR})
-FEED_READERS = OVERSIGHT | {Role.SERVICE}
-STREAM_READERS: Mapping[str, frozenset[Role]] = {
-    "complaint": OVERSIGHT | frozenset(DESK),
-    "customer": OVERSIGHT | frozenset(DESK) | {Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD},
-    "department": INSIDE,
-    "parameter": INSIDE,
-    "calendar": INSIDE,
-    "waiver": INSIDE,
-    "employee": OVERSIGHT | {Role.HUMAN_RESOURCES},
-    "parking": OVERSIGHT | {Role.DATA_LEAD},
-}
-"""Who reads the history of which kind of stream; of any other kind only who reads the whole feed."""
 
 
 def read_model(codec: Codec) -> ReadModel:

@@ -17,6 +17,7 @@ from infra.fact_reader import FactReader, RowFact
 from infra.log_reader import LogReader
 from infra.read_model.engine import ReadModel
 from infra.reading import ReadModelReader
+from infra.readings import ReadingRecorder
 from infra.reference_data import ReferenceKeeper
 from infra.refusals import RefusalRecorder
 from infra.states import States
@@ -48,6 +49,7 @@ class Runtime:
             self.writer, self.reader, self.states, self.reference, self.facts, self.codec, zone
         )
         self.refusals = RefusalRecorder(self.writer, self.codec, zone)
+        self.readings = ReadingRecorder(self.writer, self.codec, zone)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Runtime]:
@@ -61,4 +63,6 @@ class Runtime:
             stack.push_async_callback(self.writer.stop)
             self.refusals.start()
             stack.push_async_callback(self.refusals.stop)
+            self.readings.start()
+            stack.push_async_callback(self.readings.stop)
             yield self

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import psycopg
@@ -241,7 +242,7 @@ def tail(
                 if as_json:
                     show(event, as_json=True)
                 else:
-                    _show_line(event["position"], event["time"], event["type"], event["subject"])
+                    _show_line(event, "time", "subject")
             position = page["after"]
             if not page["items"]:
                 if not follow:
@@ -260,11 +261,13 @@ def of(
         show(answer, as_json=True)
     else:
         for event in answer["items"]:
-            _show_line(event["position"], event["recorded_at"], event["type"], event["actor_id"])
+            _show_line(event, "recorded_at", "actor_id")
 
 
-def _show_line(position: int, time_: str, type_: str, whose: str) -> None:
-    console.print(f"{position:>8} {time_[:19]} {type_:<32} {whose}", markup=False, soft_wrap=True)
+def _show_line(event: Mapping[str, Any], time_: str, whose: str) -> None:
+    """One event; of one that is restricted neither time nor person need be there."""
+    line = f"{event['position']:>8} {event.get(time_, '')[:19]:<19} {event['type']:<32} {event.get(whose, '')}"
+    console.print(line.rstrip(), markup=False, soft_wrap=True)
 
 
 def _tell(sentence: str) -> None:

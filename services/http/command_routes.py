@@ -11,8 +11,9 @@ from starlette.routing import Route
 from aggregates.ids import NATURAL, SYNTAX, kind_of
 from aggregates.refused import Refused
 from infra.commands import Command
-from infra.dispatcher import Forbidden, NotFound, Order
+from infra.dispatcher import Contended, Forbidden, NotFound, Order, Outdated
 from infra.settings import Settings
+from services.http.access import reader_of
 from services.http.problems import Problem, malformed
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -60,6 +61,10 @@ class CommandHandler:
             raise
         except Forbidden as forbidden:
             self._runtime.refusals.note(order, "This takes one of the offices {roles}.", {"roles": str(forbidden)})
+            raise
+        except (Outdated, Contended) as news:
+            if not (await reader_of(self._runtime, self._tokens, request)).reads_all_of(self._command.kind.readers):
+                news.changed = ()  # what others did is for those who read the history
             raise
         status = 201 if self._command.opens else 200
         headers = {"ETag": f'"{done.version}"'}

@@ -17,7 +17,7 @@ from infra.read_model.tables import Table
 from infra.reading import parked_among
 from infra.settings import Settings
 from projections.parked import written_key
-from services.http.access import require
+from services.http.access import reader_of
 from services.http.differences import between
 from services.http.problems import malformed, require_limit
 from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of, told
@@ -57,8 +57,8 @@ class DifferenceHandler:
         self._tokens, self._settings = tokens, settings
 
     async def answer(self, request: Request) -> Reply:
-        by = await self._tokens.principal(request.header("authorization"))
-        await require(self._runtime, by, self._asked.declaration.readers)
+        reader = await reader_of(self._runtime, self._tokens, request)
+        scope = reader.scope(self._asked.declaration.readers)
         wanted = msgspec.convert(request.query, Between, strict=False)
         require_limit(wanted.limit, self._settings.max_page)
         behind = None if wanted.cursor is None else read_cursor(wanted.cursor, [str] * len(self._table.keys))
@@ -72,9 +72,11 @@ class DifferenceHandler:
                 return being_built(found)
             schemas.append(found)
         async with self._runtime.pool.connection() as db:
-            rows = await differing(db, self._table, *schemas, behind=behind, limit=wanted.limit + 1)
+            rows = await differing(db, self._table, *schemas, behind=behind, limit=wanted.limit + 1, scope=scope)
             keys = [written_key(row.key if len(row.key) > 1 else row.key[0]) for row in rows[: wanted.limit]]
             marks = [await parked_among(db, [self._table.name], keys, schema=schema) for schema in schemas]
+        if scope is not None:  # what is nowhere yet may be anybody's
+            marks = [[mark for mark in each if mark.row_key in keys] for each in marks]
         after = written_cursor(rows[wanted.limit - 1].key) if len(rows) > wanted.limit else None
         items, parked = [self._told(row) for row in rows[: wanted.limit]], list(map(told, dict.fromkeys(chain(*marks))))
         return Reply(200, _encode({"items": items, "next": after, "parked": parked}))

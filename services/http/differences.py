@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from aggregates.ids import kind_of
 from infra.codec import Codec, Line
-from projections.row import Row, View, key_fields
-from services.composition import VIEWS
+from projections.row import Row
+from services.http.access import VIEW_OF
 
 Change = dict[str, tuple[Any, Any]]
 
 
-class Differences:
-    """Compares the row of a thing before and after each event."""
+def rows_after(codec: Codec, stream_id: str, history: Sequence[Line]) -> list[Row | None]:
+    """The row of a thing after each of its events; None where there is no such row, or no such view.
 
-    def __init__(self, codec: Codec, views: Iterable[View[Any]] = VIEWS) -> None:
-        self._codec = codec
-        self._views = {v.key.kind: v for v in views if v.key.kind is not None and len(key_fields(v.row)) == 1}
-
-    def of(self, stream_id: str, history: Sequence[Line]) -> list[Change]:
-        """For each event the fields it changed, with their values before and after.
-
-        From an event on that the view cannot take there are none: there the row stands still.
-        """
-        view = self._views.get(kind_of(stream_id))
-        if view is None:
-            return [{} for _ in history]
-        taken = {event.__name__ for event in view.events}
-        changes: list[Change] = []
-        row: Row | None = None
-        parked = False
-        for line in history:
-            after = row
-            if line.type in taken and not parked:
-                try:
-                    record = self._codec.recorded(line)
-                    after = view.folds[type(record.event)](row, record)
-                except Exception:  # whatever it is
-                    parked = True
-            changes.append(between(row, after))
-            row = after
-        return changes
+    From an event on that the view cannot take the row stands still.
+    """
+    view = VIEW_OF.get(kind_of(stream_id))
+    if view is None:
+        return [None for _ in history]
+    taken = {event.__name__ for event in view.events}
+    rows: list[Row | None] = []
+    row: Row | None = None
+    parked = False
+    for line in history:
+        if line.type in taken and not parked:
+            try:
+                record = codec.recorded(line)
+                row = view.folds[type(record.event)](row, record)
+            except Exception:  # whatever it is
+                parked = True
+        rows.append(row)
+    return rows
 
 
 def between(before: Row | None, after: Row | None) -> Change:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,18 +14,19 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from aggregates.actor import Role
-from aggregates.ids import SYNTAX, kind_of
+from aggregates.event import Event, RestrictedFieldsRead
+from aggregates.ids import SYNTAX, AnyId, kind_of
+from aggregates.text import Code
 from infra.codec import Line
 from infra.commands import check_value
-from infra.dispatcher import NotFound
+from infra.dispatcher import Forbidden, NotFound
 from infra.log_reader import Published
 from infra.reading import Behind
 from infra.settings import Settings
-from services.composition import FEED_READERS, STREAM_READERS
-from services.http.access import require
-from services.http.differences import Differences
-from services.http.problems import malformed, require_limit
+from services.composition import FEED_READERS
+from services.http.access import Reader, hidden, own_readers_of, readable, reader_of, readers_of_stream
+from services.http.differences import between, rows_after
+from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request, refusal, send_reply
 from services.runtime import Runtime
@@ -32,6 +34,7 @@ from services.runtime import Runtime
 _encode = msgspec.json.Encoder().encode
 IDLE = 0.05
 EVENT_STREAM = "text/event-stream"
+RESTRICTED = "restricted"
 
 
 class FeedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,51 +62,89 @@ class LogPages:
 
     def __init__(self, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self.runtime, self._tokens, self._settings = runtime, tokens, settings
-        self._differences = Differences(runtime.codec)
 
-    async def query(self, request: Request) -> FeedQuery:
-        """What is asked of the feed, by somebody who may."""
-        await self._admit(request, FEED_READERS)
-        return self._query(request)
+    async def reader(self, request: Request) -> Reader:
+        """Who reads the feed; Forbidden to whoever may not, or asks for types of which they may see none."""
+        reader = await reader_of(self.runtime, self._tokens, request)
+        reader.scope(FEED_READERS)
+        for type_ in self.query(request).types or ():
+            if type_ in Event.known and hidden(reader, type_):
+                raise Forbidden((own_readers_of(type_) or FEED_READERS).roles)
+        return reader
 
     async def feed(self, request: Request) -> Reply:
         """The next events of the log."""
-        query = await self.query(request)
+        reader, query = await self.reader(request), self.query(request)
         head = await self.runtime.reader.head()  # first: what comes between the two is on the page, or behind `after`
         page = await self.runtime.reader.page(query.after, query.limit, query.types)
         last = page[-1].line.position if page else query.after
         after = last if len(page) == query.limit else max(last, head)
-        return Reply(200, _encode({"items": [cloud_event(p) for p in page], "after": after, "head": head}))
+        return Reply(200, _encode({"items": self.shown(reader, page), "after": after, "head": head}))
+
+    def shown(self, reader: Reader, page: Sequence[Published]) -> list[dict[str, Any]]:
+        """A page of the feed as somebody may see it; that they saw what is restricted is recorded."""
+        self._record(reader, "log.events", [published.line for published in page])
+        return [cloud_event(p, withheld=hidden(reader, p.line.type)) for p in page]
+
+    def _record(self, reader: Reader, through: str, lines: Iterable[Line]) -> None:
+        """Have it recorded that somebody is shown what is restricted; not that they read who read, which would never
+        end."""
+        read: defaultdict[AnyId, set[Code]] = defaultdict(set)
+        for line in lines:
+            restricted = own_readers_of(line.type) is not None and line.type != RestrictedFieldsRead.__name__
+            if restricted and not hidden(reader, line.type):
+                read[AnyId(line.stream_id)].add(Code(line.type))
+        if read:
+            self.runtime.readings.note(reader.by, reader.roles, Code(through), read)
 
     async def stream(self, request: Request) -> Reply:
         """What happened to one thing, and what each event changed in what is known of it."""
         request.has_no_query()
         stream_id = _id_in(request)
-        await self._admit(request, STREAM_READERS.get(kind_of(stream_id), FEED_READERS))
+        reader, readers = await reader_of(self.runtime, self._tokens, request), readers_of_stream(stream_id)
+        scope = reader.scope(readers)
         lines = await self.runtime.reader.stream(stream_id)
+        rows = rows_after(self.runtime.codec, stream_id, lines)
+        if scope is not None and not (rows and rows[-1] is not None and scope.admits(rows[-1])):
+            raise Forbidden(readers.everything)
         if not lines:
             raise NotFound(stream_id)
-        changes = self._differences.of(stream_id, lines)
-        items = [_told(line) | {"changes": change} for line, change in zip(lines, changes, strict=True)]
+        self._record(reader, "log.stream", lines)
+        items = [
+            _withheld(line) | {"id": stream_id, "version": line.version}
+            if hidden(reader, line.type)
+            else _told(line) | {"changes": between(before, after)}
+            for line, before, after in zip(lines, [None, *rows], rows, strict=False)
+        ]
         return Reply(200, _encode({"items": items, "version": lines[-1].version}), {"ETag": f'"{lines[-1].version}"'})
 
     async def about(self, request: Request) -> Reply:
         """Everything that mentions a thing, in the order in which it was recorded."""
-        tag = _id_in(request)
-        await self._admit(request, STREAM_READERS.get(kind_of(tag), FEED_READERS))
-        query = self._query(request)
+        tag, query, schema = _id_in(request), self.query(request), self.runtime.model.schema
+        reader, readers = await reader_of(self.runtime, self._tokens, request), readers_of_stream(tag)
+        reader.scope(readers)
         try:
-            page = await self.runtime.reader.about(self.runtime.model.schema, tag, query.after, query.limit)
+            page = await self.runtime.reader.about(schema, tag, query.after, query.limit)
+            async with self.runtime.pool.connection() as db:
+                open_to = await readable(db, schema, reader, {tag, *(p.line.stream_id for p in page)})
         except psycopg.errors.UndefinedTable:
             raise Behind(query.after, None) from None
+        if tag not in open_to:
+            raise Forbidden(readers.everything)
         after = page[-1].line.position if len(page) == query.limit else None
-        return Reply(200, _encode({"items": [_told(p.line) | {"tags": p.tags} for p in page], "after": after}))
+        items, shown = [], []
+        for published in page:
+            line = published.line
+            if line.stream_id in open_to and not hidden(reader, line.type):
+                shown.append(line)
+                items.append(_told(line) | {"tags": published.tags})
+            else:
+                items.append(_withheld(line))
+        self._record(reader, "log.about", shown)
+        return Reply(200, _encode({"items": items, "after": after}))
 
-    async def _admit(self, request: Request, readers: frozenset[Role]) -> None:
-        by = await self._tokens.principal(request.header("authorization"))
-        await require(self.runtime, by, readers)
-
-    def _query(self, request: Request) -> FeedQuery:
+    def query(self, request: Request) -> FeedQuery:
+        """Which events are asked for."""
         query = msgspec.convert(request.query, FeedQuery, strict=False)
         check_value(query.type, "type")
         require_limit(query.limit, self._settings.max_page)
@@ -124,22 +165,28 @@ class Feed:
             await self._paged(scope, receive, send)
             return
         try:
-            query = await self._pages.query(request)
+            await self._pages.reader(request)
+            query = self._pages.query(request)
             after = _last_event(request, query.after)
         except Exception as error:  # before the first byte a problem can still be told
             await send_reply(send, refusal(error, request))
             return
-        response = EventSourceResponse(self._events(after, query.types), ping=15)
+        response = EventSourceResponse(self._events(request, after, query.types), ping=15)
         await response(scope, receive, send)
 
-    async def _events(self, after: int, types: list[str] | None) -> AsyncIterator[ServerSentEvent]:
+    async def _events(self, request: Request, after: int, types: list[str] | None) -> AsyncIterator[ServerSentEvent]:
+        """The events as they come, until whoever listens may do so no longer."""
         while True:
             page = await self._pages.runtime.reader.page(after, 500, types)
-            for published in page:
-                after = published.line.position
-                data = _encode(cloud_event(published)).decode()
-                yield ServerSentEvent(data=data, event=published.line.type, id=str(after))
-            if not page:
+            if page:
+                try:
+                    reader = await self._pages.reader(request)
+                except (Problem, Forbidden):
+                    return
+                for event in self._pages.shown(reader, page):
+                    yield ServerSentEvent(data=_encode(event).decode(), event=event["type"], id=str(event["position"]))
+                after = page[-1].line.position
+            else:
                 await asyncio.sleep(IDLE)
 
 
@@ -159,9 +206,15 @@ def _last_event(request: Request, otherwise: int) -> int:
     return int(sent)
 
 
-def cloud_event(published: Published) -> dict[str, Any]:
-    """A CloudEvents 1.0 envelope with our columns as extensions; `data` are the stored bytes."""
+def cloud_event(published: Published, *, withheld: bool = False) -> dict[str, Any]:
+    """A CloudEvents 1.0 envelope with our columns as extensions; `data` are the stored bytes.
+
+    Of an event that is withheld it says only that there is one.
+    """
     line = published.line
+    if withheld:
+        known = {"specversion": "1.0", "id": line.event_id, "source": "/", "time": line.recorded_at}
+        return known | _withheld(line)
     return {
         "specversion": "1.0",
         "id": line.event_id,
@@ -180,6 +233,11 @@ def cloud_event(published: Published) -> dict[str, Any]:
         "meta": msgspec.Raw(line.meta),
         "data": msgspec.Raw(line.data),
     }
+
+
+def _withheld(line: Line) -> dict[str, Any]:
+    """That there is an event, and no more: positions have no gaps for anybody."""
+    return {"position": line.position, "type": RESTRICTED}
 
 
 def _told(line: Line) -> dict[str, Any]:

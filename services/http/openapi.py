@@ -162,7 +162,7 @@ def _asked(asked: Asked, slug: str, parameters: list[dict[str, Any]], answer: di
         "operationId": slug,
         "tags": [asked.declaration.path.partition("/")[0]],
         "summary": both("question", slug),
-        "description": f"角色 / roles: {', '.join(sorted(asked.declaration.readers))}.",
+        "description": f"角色 / roles: {', '.join(sorted(asked.declaration.readers.roles))}.",
         "parameters": parameters,
         "responses": {
             "200": {**_json(answer, "answer"), "headers": _MARKED},
@@ -217,7 +217,7 @@ def _what_if(components: dict[str, Any]) -> dict[str, Any]:
         "operationId": "what_if",
         "tags": ["conformance"],
         "summary": "若参数另取他值 / what if a parameter had another value",
-        "description": f"角色 / roles: {', '.join(sorted(what_if.READERS))}.",
+        "description": f"角色 / roles: {', '.join(sorted(what_if.READERS.roles))}.",
         "parameters": [{**_parameter(name, own[name], "query"), "required": name == "parameter"} for name in own],
         "responses": {
             "200": _json(_ref(what_if.Supposition.__name__), "answer"),

@@ -12,9 +12,10 @@ import msgspec
 from starlette.routing import Route
 
 from aggregates.information.parking import KEEPERS
+from aggregates.readers import Readers
 from infra.commands import LONGEST, check_value
 from infra.settings import Settings
-from services.http.access import require
+from services.http.access import reader_of
 from services.http.problems import Problem
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -61,8 +62,7 @@ class RetryHandler:
         self._runtime, self._tokens, self._settings = runtime, tokens, settings
 
     async def answer(self, request: Request) -> Reply:
-        by = await self._tokens.principal(request.header("authorization"))
-        await require(self._runtime, by, frozenset(KEEPERS))
+        (await reader_of(self._runtime, self._tokens, request)).scope(Readers(everything=frozenset(KEEPERS)))
         request.has_no_query()
         wanted = msgspec.json.decode(await request.body(self._settings.max_body) or b"{}", type=Retry)
         check_value(wanted, "body")

@@ -11,7 +11,10 @@ import msgspec
 from psycopg import AsyncConnection
 from starlette.routing import Route
 
+from aggregates.ids import AnyId
+from aggregates.text import Code
 from infra.commands import check_value
+from infra.dispatcher import Forbidden
 from infra.questions import Asked
 from infra.read_model.as_of import Building, schema_as_of, thing_as_of
 from infra.read_model.selection import Selection
@@ -20,7 +23,8 @@ from infra.settings import Settings
 from projections.parked import Parked
 from projections.question import Page
 from projections.row import View
-from services.http.access import require
+from projections.scope import Scope
+from services.http.access import reader_of
 from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -55,13 +59,20 @@ class QuestionHandler:
         self._asked, self._runtime, self._tokens, self._settings = asked, runtime, tokens, settings
 
     async def answer(self, request: Request) -> Reply:
-        by = await self._tokens.principal(request.header("authorization"))
-        await require(self._runtime, by, self._asked.declaration.readers)
+        reader = await reader_of(self._runtime, self._tokens, request)
+        readers = self._asked.declaration.readers
+        reply = await self._answer(request, reader.scope(readers))
+        if readers.restricted:
+            read = dict.fromkeys(map(AnyId, request.parameters.values()), (Code(self._asked.slug),))
+            self._runtime.readings.note(reader.by, reader.roles, Code(self._asked.slug), read)
+        return reply
+
+    async def _answer(self, request: Request, scope: Scope | None) -> Reply:
         moment, arguments = self._arguments(request)
         selection = selection_of(moment.as_of, moment.known_at, self._runtime.zone)
         view = self._asked.declaration.view
         if selection is not None and view is not None:
-            return await self._one_in_the_past(view, arguments, selection)
+            return await self._one_in_the_past(view, arguments, selection, scope)
         schema = None
         if selection is not None:
             found = await schema_as_of(self._runtime.pool, self._runtime.model, self._asked.tables, selection)
@@ -70,11 +81,11 @@ class QuestionHandler:
             schema = found
         page = self._asked.page(moment.limit, moment.cursor)
         at = None if selection is None else selection.moment
-        reading = self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at)
+        reading = self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at, scope=scope)
         async with reading as (db, position, any_parked):
             found = await self._asked.ask(db, **arguments)
-            marks = await self._parked(db.connection, found, arguments) if any_parked else []
-        return self._reply(found, page, position, marks)
+            marks = await self._parked(db.connection, found, arguments, scope) if any_parked else []
+        return self._reply(found, scope, marks, page, position)
 
     def _arguments(self, request: Request) -> tuple[Moment, dict[str, Any]]:
         sent = request.query
@@ -86,29 +97,41 @@ class QuestionHandler:
         check_value(arguments, "query")
         return moment, arguments
 
-    async def _one_in_the_past(self, view: View[Any], arguments: dict[str, Any], selection: Selection) -> Reply:
+    async def _one_in_the_past(
+        self, view: View[Any], arguments: dict[str, Any], selection: Selection, scope: Scope | None
+    ) -> Reply:
         (key,) = (arguments[name] for name in self._asked.in_path)
         async with self._runtime.pool.connection() as db:
             row, parked = await thing_as_of(db, self._runtime.model, view, key, selection)
         marks = [] if parked is None else [mark_of(parked)]
-        if row is None and marks:
+        if row is None and marks and scope is None:
             raise Standstill(marks[0])
-        return self._reply(row, None, None, marks)
+        seen = row if row is None or scope is None or scope.admits(row) else None
+        return self._reply(seen, scope, marks)
 
-    async def _parked(self, db: AsyncConnection[Any], found: Any, arguments: dict[str, Any]) -> list[Mark]:
-        """What stands still of an answer, or may be missing from it; Standstill if it is all that was asked for."""
+    async def _parked(
+        self, db: AsyncConnection[Any], found: Any, arguments: dict[str, Any], scope: Scope | None
+    ) -> list[Mark]:
+        """What stands still of an answer, or may be missing from it; Standstill if it is all that was asked for.
+
+        Whoever may not read everything is told only of what is in the answer: what is missing may be anybody's.
+        """
         asked = self._asked
-        if asked.many:
+        if asked.many and scope is None:
             return await parked_among(db, asked.tables, asked.contains(found))
-        if found is None and asked.declaration.view is not None:
+        if found is None and asked.declaration.view is not None and scope is None:
             (key,) = (arguments[name] for name in asked.in_path)
             await require_moving(db, asked.tables, key)
-        keys = asked.contains([] if found is None else [found])
+        keys = asked.contains(found if asked.many else [] if found is None else [found])
         return [mark for mark in await parked_among(db, asked.tables, keys) if keys is None or mark.row_key in keys]
 
-    def _reply(self, found: Any, page: Page | None, position: int | None, marks: list[Mark]) -> Reply:
+    def _reply(
+        self, found: Any, scope: Scope | None, marks: list[Mark], page: Page | None = None, position: int | None = None
+    ) -> Reply:
         headers = {} if position is None else {"Yewu-Position": str(position)}
         if found is None:
+            if scope is not None:  # whether there is such a thing is nothing they may know
+                raise Forbidden(self._asked.declaration.readers.everything)
             raise Problem(404, "not-found", "There is no such thing, or there was none at that time.")
         if not self._asked.many:
             if marks:

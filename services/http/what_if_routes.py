@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from starlette.routing import Route
 
+from aggregates.readers import Readers
 from aggregates.text import Code
 from infra.commands import bounded, check_value
 from infra.questions import read_cursor, written_cursor
@@ -22,14 +23,14 @@ from projections.duties import OVERSIGHT
 from projections.reference import Reference
 from projections.rules.duty import DutyRow
 from projections.what_if import Shift, Shifted, rules_citing, shifted
-from services.http.access import require
+from services.http.access import reader_of
 from services.http.problems import Problem, malformed, require_limit
 from services.http.question_routes import DEFAULT_LIMIT, Standing, being_built, told
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
 
-READERS = frozenset(OVERSIGHT)
+READERS = Readers(everything=frozenset(OVERSIGHT))
 DUTIES = table_name(DutyRow)
 SHAPE = "parameter is written P-05=S2:3,S3:8, or P-02=2 where it has one value"
 _encode = msgspec.json.Encoder().encode
@@ -71,8 +72,7 @@ class WhatIfHandler:
         self._runtime, self._tokens, self._settings = runtime, tokens, settings
 
     async def answer(self, request: Request) -> Reply:
-        by = await self._tokens.principal(request.header("authorization"))
-        await require(self._runtime, by, READERS)
+        (await reader_of(self._runtime, self._tokens, request)).scope(READERS)
         asked = msgspec.convert(request.query, Asked, strict=False)
         require_limit(asked.limit, self._settings.max_page)
         check_value((asked.parameter, asked.since, asked.until), "query")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 STAFF = "MGR DEP BD BDL PM PML MEM CS CSL DA DAL HR LEG FIN REC RSK SEC AUD EMP"
 """Whoever holds an office (1.2)."""
@@ -77,36 +78,81 @@ COMMANDS: Mapping[str, str] = {
     "parking.skip": "MGR DAL",
 }
 
-OVERSIGHT = "MGR DEP AUD"
-READS: Mapping[str, str] = {
-    "/complaints": f"{DESK} {OVERSIGHT}",
-    "/complaints/figures": f"{DESK} {OVERSIGHT}",
-    "/complaints/{complaint}": f"{DESK} {OVERSIGHT}",
-    "/customers": f"{COUNTERS} {OVERSIGHT}",
-    "/customers/{customer}": f"{COUNTERS} {OVERSIGHT}",
-    "/employees": STAFF,
-    "/employees/{employee}": STAFF,
-    "/department/posts": STAFF,
-    "/parameters": STAFF,
-    "/parameters/parameter-P-05": STAFF,
-    "/calendars": STAFF,
-    "/waivers": STAFF,
-    "/waivers/{waiver}": STAFF,
-    "/duties": STAFF,
-    "/verdicts": f"{OVERSIGHT} CSL DAL",
-    "/verdicts/difference?from_as_of=2020-01-31": f"{OVERSIGHT} CSL DAL",
-    "/conformance": f"{OVERSIGHT} CSL DAL",
-    "/calendars/calendar-2026": STAFF,
-    "/parked": "MGR DEP AUD DAL",
-    "/complaints/difference?from_as_of=2020-01-31": f"{DESK} {OVERSIGHT}",
-    "/customers/difference?from_as_of=2020-01-31": f"{COUNTERS} {OVERSIGHT}",
-    "/employees/difference?from_as_of=2020-01-31": STAFF,
-    "/events": OVERSIGHT,
-    "/streams/{complaint}": f"{DESK} {OVERSIGHT}",
-    "/about/{complaint}": f"{DESK} {OVERSIGHT}",
-    "/streams/{customer}": f"{COUNTERS} {OVERSIGHT}",
-    "/streams/{employee}": f"{OVERSIGHT} HR",
-    "/streams/department": STAFF,
-    "/streams/calendar-2026": STAFF,
-    "/streams/{waiver}": STAFF,
+
+class Reads(NamedTuple):
+    """Who reads all of it, who what lies in their own area, and who what is about themselves."""
+
+    everything: str
+    own_area: str = ""
+    own: str = ""
+
+
+EVIDENCE = "MGR AUD"
+"""5.2.3, table of duties: the manager answers for the department, auditors read everything."""
+
+COMPLAINTS = Reads(f"{DESK} {EVIDENCE}", own_area=STAFF, own=STAFF)
+"""Service: own area; a deputy only in the areas assigned (2.2.2-a), a handler the own cases."""
+
+COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
+"""A customer the own case, though not what was noted about it inside."""
+
+CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
+"""People: what happened to somebody is for personnel and for themselves."""
+
+VERDICTS = Reads("MGR DEP AUD CSL DAL")
+"""Compliance: findings are the manager's and auditors'; leads see how their work stands."""
+
+EVERYBODY = Reads(STAFF)
+"""Organisation: all, and a directory of who works here."""
+
+READS: Mapping[str, Reads] = {
+    "/complaints": COMPLAINTS_SHOWN,
+    "/complaints/{complaint_id}": COMPLAINTS_SHOWN,
+    "/complaints/difference": COMPLAINTS_SHOWN,
+    "/complaints/figures": Reads(f"{DESK} DEP {EVIDENCE}"),
+    "/customers": CUSTOMERS_SHOWN,
+    "/customers/{customer_id}": CUSTOMERS_SHOWN,
+    "/customers/difference": CUSTOMERS_SHOWN,
+    "/employees": EVERYBODY,
+    "/employees/{employee_id}": EVERYBODY,
+    "/employees/difference": EVERYBODY,
+    "/department/posts": EVERYBODY,
+    "/parameters": EVERYBODY,
+    "/parameters/{parameter_id}": EVERYBODY,
+    "/parameters/difference": EVERYBODY,
+    "/calendars": EVERYBODY,
+    "/waivers": EVERYBODY,
+    "/waivers/{waiver_id}": EVERYBODY,
+    "/waivers/difference": EVERYBODY,
+    "/parked": Reads("MGR DEP AUD DAL"),
+    "/parked/difference": Reads("MGR DEP AUD DAL"),
+    "/duties": EVERYBODY,
+    "/verdicts": VERDICTS,
+    "/verdicts/difference": VERDICTS,
+    "/conformance": VERDICTS,
+    "/what-if": VERDICTS,
+    "/calendars/{calendar_id}": EVERYBODY,
+    "/calendars/difference": EVERYBODY,
+    "/events": Reads(EVIDENCE),
+    "/events as server-sent events": Reads(EVIDENCE),
+    **{
+        f"/{page}/{{{kind}}}": reads
+        for page in ("streams", "about")
+        for kind, reads in {
+            "complaint": COMPLAINTS,
+            "customer": CUSTOMERS,
+            "employee": PEOPLE,
+            "department": EVERYBODY,
+            "parameter": EVERYBODY,
+            "calendar": EVERYBODY,
+            "waiver": EVERYBODY,
+            "parking": Reads("MGR DEP AUD DAL"),
+            "any other": Reads(EVIDENCE),
+        }.items()
+    },
 }
+
+RESTRICTED: Mapping[str, str] = {"CommandRefused": EVIDENCE, "RestrictedFieldsRead": EVIDENCE}
+"""Events that fewer may read than the rest of the log."""

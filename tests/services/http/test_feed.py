@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -9,13 +10,24 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
 import pytest
 
-from aggregates.actor import Role
+from aggregates.actor import Actor, Role
+from aggregates.event import CommandRefused
+from aggregates.readers import NOBODY
+from infra.dispatcher import Principal
+from infra.settings import Settings
+from services.http.access import Reader
+from services.http.log_routes import LogPages
+from services.http.tokens import OneKey, Tokens
+from services.runtime import Runtime
 from tests.services.running import Yewu, done, running, wait_until
+
+NAME = "Zenobia Unmistakable"
 
 
 def follow(
@@ -182,3 +194,90 @@ def test_only_whoever_may_see_a_thing_reads_its_history(yewu: Yewu) -> None:
     ):
         assert legal.get(address).status_code == 403
         assert yewu.as_(None).get(address).status_code == 401
+
+
+def test_in_a_trail_there_is_a_place_without_content_for_what_somebody_may_not_read(yewu: Yewu) -> None:
+    customer_id = yewu.customer()
+    complaint_id = yewu.complaint(customer_id)
+    clerk = yewu.as_(yewu.appointed(Role.CUSTOMER_SERVICE))
+    seller = yewu.as_(yewu.appointed(Role.BUSINESS_DEVELOPMENT))
+    assert clerk.post(f"/complaints/{complaint_id}/reopen", json={"reason": "Again"}).status_code == 422
+    wait_until(lambda: len(done(yewu.manager.get(f"/about/{complaint_id}"))["items"]) == 2)
+    whole = done(yewu.manager.get(f"/about/{complaint_id}"))["items"]
+    assert [item["type"] for item in whole] == ["ComplaintReceived", "CommandRefused"]
+    seen = done(clerk.get(f"/about/{complaint_id}"))["items"]
+    assert seen == [whole[0], {"position": whole[1]["position"], "type": "restricted"}]
+    # of a customer business development sees the file, and not the complaints
+    of_customer = done(seller.get(f"/about/{customer_id}"))["items"]
+    assert [item["type"] for item in of_customer] == ["CustomerRegistered", "restricted"]
+    assert set(of_customer[1]) == {"position", "type"}
+
+
+def reader_in(role: Role) -> Reader:
+    return Reader(Principal("employee-1"), (Actor(id="employee-1", roles=frozenset({role})),))
+
+
+def test_the_feed_of_whoever_may_not_read_all_has_no_gaps(yewu: Yewu) -> None:
+    """No token makes anybody a service yet: asked of the pages themselves."""
+    stranger = yewu.as_(yewu.appointed(Role.LEGAL))
+    assert stranger.post("/employees", json={"name": NAME}).status_code == 403
+    wait_until(lambda: done(yewu.manager.get("/events?type=CommandRefused"))["items"])
+
+    async def shown(role: Role) -> list[dict[str, Any]]:
+        runtime = Runtime(yewu.database, ZoneInfo("UTC"))
+        async with runtime.running():
+            page = await runtime.reader.page(0, 1000)
+            pages = LogPages(runtime, Tokens(OneKey(None), "", ""), Settings.read({"YEWU_HOME": "/nowhere"}))
+            return pages.shown(reader_in(role), page)
+
+    for_auditors, for_services = asyncio.run(shown(Role.AUDITOR)), asyncio.run(shown(Role.SERVICE))
+    assert [event["position"] for event in for_services] == list(range(1, len(for_services) + 1))
+    ((one, other),) = [
+        (a, b) for a, b in zip(for_auditors, for_services, strict=False) if a["type"] == "CommandRefused"
+    ]
+    assert one["data"]
+    assert set(other) == {"specversion", "id", "source", "type", "time", "position"}
+    assert (other["type"], other["source"], other["id"]) == ("restricted", "/", one["id"])
+
+
+def test_who_is_shown_what_only_few_may_read_is_recorded_and_reading_that_is_not(yewu: Yewu) -> None:
+    auditor_id = yewu.appointed(Role.AUDITOR)
+    auditor = yewu.as_(auditor_id)
+    assert auditor.post("/employees", json={"name": NAME}).status_code == 403
+
+    def reads() -> list[dict[str, Any]]:
+        items = done(yewu.manager.get("/events", params={"type": "RestrictedFieldsRead"}))["items"]
+        return [item["data"] for item in items if item["actorid"] == auditor_id]
+
+    wait_until(lambda: done(auditor.get("/events?type=CommandRefused"))["items"])
+    wait_until(reads)
+    (stream_id,) = {item["subject"] for item in done(auditor.get("/events?type=CommandRefused"))["items"]}
+    assert (reads()[0]["reader"], reads()[0]["through"]) == (auditor_id, "log.events")
+    assert reads()[0]["fields"] == {stream_id: ["CommandRefused"]}
+    for _ in range(3):
+        assert done(auditor.get("/events?type=RestrictedFieldsRead"))["items"]
+        done(auditor.get("/events?type=EmployeeRegistered"))
+        done(auditor.get(f"/streams/{stream_id}"))
+    wait_until(lambda: reads()[-1]["through"] == "log.stream")
+    assert reads()[-1]["fields"] == {stream_id: ["CommandRefused"]}
+    wait_until(lambda: sum(read["times"] for read in reads() if read["through"] == "log.stream") == 3)
+    assert {what for read in reads() for whole in read["fields"].values() for what in whole} == {"CommandRefused"}
+
+
+def test_nobody_asks_for_a_type_of_which_they_may_see_nothing(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CommandRefused, "readers", NOBODY)
+    assert yewu.manager.get("/events?type=EmployeeRegistered,CommandRefused").status_code == 403
+    assert yewu.manager.get("/events?type=CommandRefused", headers={"Accept": "text/event-stream"}).status_code == 403
+
+
+def test_whoever_listens_and_loses_the_office_hears_no_more(yewu: Yewu) -> None:
+    auditor_id = yewu.appointed(Role.AUDITOR)
+    seen: list[dict[str, Any]] = []
+    thread = threading.Thread(target=follow, args=(yewu.as_(auditor_id), seen, threading.Event()))
+    thread.start()
+    wait_until(lambda: any(event["data"].get("employee_id") == auditor_id for event in seen))
+    ended = {"employee_id": auditor_id, "role": "AUD", "unit": "customer-service"}
+    position = int(yewu.manager.post("/department/end-role", json=ended).headers["Yewu-Position"])
+    thread.join(20)
+    assert not thread.is_alive()
+    assert seen[-1]["position"] < position

@@ -1,0 +1,27 @@
+"""Who may read: said once for each kind of thing, for each question, and for each event that fewer may see."""
+
+from __future__ import annotations
+
+from aggregates.actor import Role
+from aggregates.value import Value
+
+
+class Readers(Value):
+    """Roles that read everything, that read what lies in their own area, and that read what is about themselves.
+
+    `restricted`: who reads it is recorded.
+    """
+
+    everything: frozenset[Role] = frozenset()
+    own_area: frozenset[Role] = frozenset()
+    own: frozenset[Role] = frozenset()
+    restricted: bool = False
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Whoever may read any of it."""
+        return self.everything | self.own_area | self.own
+
+
+NOBODY = Readers()
+"""What nobody has placed is read by nobody."""
