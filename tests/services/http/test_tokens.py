@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from aggregates.actor import ActorKind
 from infra.settings import Settings
 from services.http.app import create_app
 from services.http.problems import Problem
 from services.http.tokens import OneKey, PublishedKeys, Tokens
+from services.who_may_read import OPEN
 from tests.services.running import Yewu, done
 
 ISSUER, AUDIENCE, ANNA = "the-issuer", "yewu", "employee-anna"
@@ -129,6 +133,70 @@ def test_a_forged_token_is_nobodys(forge: Callable[[], str]) -> None:
     with pytest.raises(Problem) as refused:
         principal(f"Bearer {forge()}")
     assert (refused.value.status, refused.value.headers) == (401, {"WWW-Authenticate": "Bearer"})
+
+
+OPEN_TO_ALL = {*OPEN, "/development/token"}
+SSE = {"Accept": "text/event-stream"}
+
+
+def addresses(app: FastAPI) -> list[tuple[str, str, dict[str, str]]]:
+    """Every method and path that the application serves and asks who it is for; the feed twice."""
+    found: list[tuple[str, str, dict[str, str]]] = [("GET", "/events", SSE)]
+    for route in app.router.routes:
+        assert isinstance(route, Route)
+        if route.path not in OPEN_TO_ALL:
+            path = re.sub("{[^}]+}", "complaint-1", route.path)
+            found.extend((method, path, {}) for method in (route.methods or set()) - {"HEAD"})
+    return found
+
+
+def test_no_address_opens_to_a_forged_token(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them at one address of each kind, and three of them at every address there is."""
+    monkeypatch.setattr("services.http.app.Tokens", lambda *_: Tokens(OneKey(KEY.public_key()), ISSUER, AUDIENCE))
+    app = create_app(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"}))
+    everywhere = addresses(app)
+    kinds = {"/complaints", "/complaints/complaint-1", "/complaints/difference", "/events", "/streams/complaint-1",
+             "/about/complaint-1", "/complaints/complaint-1/close"}  # fmt: skip
+    one_of_each = [address for address in everywhere if address[1] in kinds]
+    assert len(one_of_each) == len(kinds) + 2  # complaints are asked for and received, the feed has two forms
+    forged = {name: forge() for name, forge in FORGED.items() if name != "no text"}  # which no header can hold
+    few = {name: forged[name] for name in ("no algorithm", "expired", "another key")}
+
+    async def answers() -> tuple[list[str], list[int]]:
+        opened: list[str] = []
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://yewu") as client,
+        ):
+            for tokens, where in ((forged, one_of_each), (few, everywhere)):
+                for name, token in tokens.items():
+                    for method, path, headers in where:
+                        sent = {"Authorization": f"Bearer {token}", **headers}
+                        if (await client.request(method, path, headers=sent)).status_code != 401:
+                            opened.append(f"{method} {path} to {name}")
+            true = {"Authorization": f"Bearer {signed()}"}
+            known = [(await client.request(m, path, headers=true | h)).status_code for m, path, h in one_of_each]
+            return opened, known
+
+    opened, known = asyncio.run(answers())
+    assert opened == []
+    assert len(everywhere) > 70
+    assert len(forged) >= 40
+    assert 401 not in known
+
+
+def test_what_is_open_to_all_says_the_same_whatever_token_is_sent(yewu: Yewu) -> None:
+    for path in ("/live", "/openapi.json", "/docs"):
+        plain = yewu.as_(None).get(path)
+        assert plain.status_code == 200
+        assert yewu.as_(None, Authorization="Bearer garbage").get(path).content == plain.content
+    name = "Zenobia Unmistakable"
+    employee_id = yewu.employee(name)
+    for path in ("/metrics", "/ready"):
+        told = yewu.as_(None, Authorization="Bearer garbage").get(path)
+        assert told.status_code == 200
+        assert name not in told.text
+        assert employee_id not in told.text
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YW5uYTp4", f"Token {signed()}", signed()])
