@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -18,11 +18,17 @@ import structlog
 from aggregates.event import Event
 from infra.codec import Codec
 from infra.read_model.as_of import AsOfBuilder
+from infra.read_model.follower import Follower
 from infra.read_model.projector import Projector
 from infra.read_model.rebuild import Progress
 from infra.read_model.rebuild import build as build_schema
 from infra.settings import Settings
 from services.composition import read_model
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from infra.tracing import Tracing
 
 LEASH = "YEWU_LEASH"
 """The file descriptor of a pipe whose other end the supervisor holds: when it closes, the supervisor has died."""
@@ -48,7 +54,12 @@ def serve(conninfo: str, settings: Settings) -> None:
 
     require_issuer(settings)
     _prepare()
-    app = create_app(conninfo, settings)
+    tracing = tracing_of("serve")
+    app: ASGIApp = create_app(conninfo, settings, tracing=tracing)
+    if tracing is not None:
+        from services.http.traced import Traced
+
+        app = Traced(app, tracing)
     _collect_seldom()
     config = uvicorn.Config(
         app,
@@ -71,9 +82,9 @@ def project(conninfo: str) -> None:
     """Keep the live schema of this code level with the log."""
     _prepare()
     stop = _stop_on_signal()
-    model = read_model(Codec(Event.known.values()))
+    model, tracing = read_model(Codec(Event.known.values())), tracing_of("project")
     _collect_seldom()
-    Projector(conninfo, model).run(stop)
+    Projector(conninfo, model, follower=Follower if tracing is None else tracing.follower).run(stop)
 
 
 def build(conninfo: str, zone: tzinfo) -> None:
@@ -108,6 +119,15 @@ def _collect_seldom() -> None:
     """Fewer, larger collections: requests and folds leave little behind, and a pause in the middle of one is felt."""
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+
+
+def tracing_of(part: str) -> Tracing | None:
+    """Where the spans of this process go, if the variables of OpenTelemetry name a collector. None costs nothing."""
+    if not any(os.environ.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_")):
+        return None
+    from infra.tracing import Tracing
+
+    return Tracing.exporting(part)
 
 
 def _prepare() -> None:

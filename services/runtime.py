@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from psycopg_pool import AsyncConnectionPool
@@ -23,11 +23,14 @@ from infra.refusals import RefusalRecorder
 from infra.states import States
 from services.composition import FACTS, read_model
 
+if TYPE_CHECKING:
+    from infra.tracing import Tracing
+
 
 class Runtime:
-    """The machinery of one process around one log."""
+    """The machinery of one process around one log; `tracing` has other writers and dispatchers, which leave spans."""
 
-    def __init__(self, conninfo: str, zone: ZoneInfo, *, pool_size: int = 8) -> None:
+    def __init__(self, conninfo: str, zone: ZoneInfo, *, pool_size: int = 8, tracing: Tracing | None = None) -> None:
         self.conninfo, self.zone = conninfo, zone
         self.codec = Codec(Event.known.values())
         self.model: ReadModel = read_model(self.codec)
@@ -41,11 +44,12 @@ class Runtime:
         )
         self.reader = LogReader(self.pool)
         self.reference = ReferenceKeeper(self.pool, self.codec)
-        self.writer = Writer(conninfo, wrote=self.reference.wrote)
+        writer, dispatcher = (Writer, Dispatcher) if tracing is None else (tracing.writer, tracing.dispatcher)
+        self.writer = writer(conninfo, wrote=self.reference.wrote)
         self.rows = ReadModelReader(self.pool, self.model.schema)
         self.states = States(self.reader, self.codec)
         self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS])
-        self.dispatcher = Dispatcher(
+        self.dispatcher = dispatcher(
             self.writer, self.reader, self.states, self.reference, self.facts, self.codec, zone
         )
         self.refusals = RefusalRecorder(self.writer, self.codec, zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,8 +45,15 @@ CHANGED_HANDS = (
 class Projector:
     """The only active one of its fingerprint: any other stands by, and takes over when this one is gone."""
 
-    def __init__(self, conninfo: str, model: ReadModel, *, far_behind: int = FAR_BEHIND) -> None:
-        self.conninfo, self.model, self.far_behind = conninfo, model, far_behind
+    def __init__(
+        self,
+        conninfo: str,
+        model: ReadModel,
+        *,
+        far_behind: int = FAR_BEHIND,
+        follower: Callable[[psycopg.Connection[Any], ReadModel], Follower] = Follower,
+    ) -> None:
+        self.conninfo, self.model, self.far_behind, self._follower = conninfo, model, far_behind, follower
         self._news = threading.Event()
 
     def wake(self) -> None:
@@ -73,7 +80,7 @@ class Projector:
             return
         if self._needs_building(db):
             self._build(db)
-        follower = Follower(db, self.model)
+        follower = self._follower(db, self.model)
         pause, beat, tidy, asked = QUICK, time.monotonic(), float("-inf"), float("-inf")
         while not stop.is_set():
             now = time.monotonic()

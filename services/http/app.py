@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import FastAPI
@@ -33,6 +33,9 @@ from services.http.wire import PROBLEM, Endpoint, Reply, Request
 from services.language import preferred
 from services.runtime import Runtime
 
+if TYPE_CHECKING:
+    from infra.tracing import Tracing
+
 
 class App(FastAPI):
     """Commands are found by their address alone and need nothing of FastAPI's layers; everything else goes its way."""
@@ -56,9 +59,11 @@ class App(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(conninfo: str, settings: Settings, runtime: Runtime | None = None) -> FastAPI:
+def create_app(
+    conninfo: str, settings: Settings, runtime: Runtime | None = None, tracing: Tracing | None = None
+) -> FastAPI:
     """The application around one log; its machinery starts and stops with it."""
-    runtime = runtime or Runtime(conninfo, settings.zone)
+    runtime = runtime or Runtime(conninfo, settings.zone, tracing=tracing)
     issuer = DevelopmentIssuer(settings.home, settings) if settings.development_issuer else None
     if issuer is None and settings.jwks_url is None:
         raise ValueError("Nobody could sign in: set YEWU_JWKS_URL to the address of your issuer's keys.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from uuid import UUID
 
 import msgspec
 from starlette.routing import Route
@@ -20,6 +21,7 @@ from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
+TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 VERSION = re.compile(r'"(\d{1,18})"')
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +55,7 @@ class CommandHandler:
             by,
             key=_key(request),
             if_version=_version(request),
+            correlation=_correlation(request),
         )
         try:
             done = await self._runtime.dispatcher.give(order)
@@ -91,6 +94,13 @@ def _key(request: Request) -> str | None:
     if key is not None and not KEY.fullmatch(key):
         raise malformed("Idempotency-Key is 1 to 255 printable characters")
     return key
+
+
+def _correlation(request: Request) -> UUID | None:
+    """The trace that this is a part of (W3C Trace Context); whoever sends none, or no valid one, starts none."""
+    header = request.header("traceparent")
+    found = None if header is None else TRACEPARENT.fullmatch(header)
+    return None if found is None else UUID(found[1])
 
 
 def _version(request: Request) -> int | None:

@@ -106,14 +106,14 @@ def refusal(error: Exception, request: Request) -> Reply:
     """The problem that an exception means, in the caller's language; what nobody foresaw is logged."""
     problem = problem_of(error)
     if problem.status == 500:
-        log.error("request failed", route=_route(request), error=type(error).__name__, where=_frames(error))
+        log.error("request failed", route=route_of(request.scope), error=type(error).__name__, where=_frames(error))
     return Reply(problem.status, problem.body(request.language), problem.headers, PROBLEM)
 
 
-def _route(request: Request) -> str:
+def route_of(scope: Scope) -> str:
     """Which address it was, without what the caller put into it."""
-    path = str(request.scope["path"])
-    for name, value in request.parameters.items():
+    path = str(scope["path"])
+    for name, value in scope.get("path_params", {}).items():
         path = path.replace(value, f"{{{name}}}")
     return path
 

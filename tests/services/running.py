@@ -15,17 +15,21 @@ from uuid import uuid4
 import httpx
 import uvicorn
 from msgspec.structs import replace
+from starlette.types import ASGIApp
 
 from aggregates.actor import Role
 from aggregates.event import Event
 from infra.codec import Codec
 from infra.read_model.as_of import AsOfBuilder
+from infra.read_model.follower import Follower
 from infra.read_model.projector import Projector
 from infra.settings import Settings
+from infra.tracing import Tracing
 from services.composition import read_model
 from services.founding import Foundation
 from services.http.app import create_app
 from services.http.development_issuer import DevelopmentIssuer
+from services.http.traced import Traced
 from services.up import found_now
 
 
@@ -99,8 +103,15 @@ def done(response: httpx.Response) -> Any:
 
 
 @contextmanager
-def running(database: str, home: Path, **settings: object) -> Iterator[Yewu]:
-    """Yewu around a migrated database, founded, until the end of the block."""
+def running(
+    database: str,
+    home: Path,
+    *,
+    serving: Tracing | None = None,
+    projecting: Tracing | None = None,
+    **settings: object,
+) -> Iterator[Yewu]:
+    """Yewu around a migrated database, founded, until the end of the block; its spans go where they are told to."""
     port = _free_port()
     all_settings = replace(
         Settings.read({"YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on", "YEWU_PORT": str(port)}),
@@ -109,13 +120,18 @@ def running(database: str, home: Path, **settings: object) -> Iterator[Yewu]:
     stop = threading.Event()
     model = read_model(Codec(Event.known.values()))
     threads = [
-        threading.Thread(target=Projector(database, model).run, args=(stop,), name="projector"),
+        threading.Thread(
+            target=Projector(database, model, follower=Follower if projecting is None else projecting.follower).run,
+            args=(stop,),
+            name="projector",
+        ),
         threading.Thread(target=AsOfBuilder(database, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
     ]
     manager_id = found_now(database, Foundation(manager="Max"))
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(database, all_settings), port=port, log_config=None, timeout_graceful_shutdown=1)
-    )
+    app: ASGIApp = create_app(database, all_settings, tracing=serving)
+    if serving is not None:
+        app = Traced(app, serving)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
     threads.append(threading.Thread(target=server.run, name="api"))
     for thread in threads:
         thread.start()
