@@ -59,7 +59,7 @@ def ask(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """What the API answers; SaidNo with its sentence if it does not do it.
+    """What the API answers, a text where that is no JSON; SaidNo with its sentence if it does not do it.
 
     What is still being built (202) is asked for again until it is there.
     """
@@ -70,7 +70,8 @@ def ask(
     before, deadline = None, 0.0
     while True:
         response = _send(httpx.Request(method, _url(path), params=query, json=body, headers=sent))
-        answer = response.json() if "json" in response.headers.get("content-type", "") else {}
+        is_json = "json" in response.headers.get("content-type", "")
+        answer = response.json() if is_json else {} if response.is_error else response.text
         if response.is_error:
             raise SaidNo(answer.get("detail") or f"{address()} answered {response.status_code}.", answer)
         if response.status_code != httpx.codes.ACCEPTED:

@@ -22,6 +22,7 @@ from infra.settings import SettingError, Settings
 from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
 from services.cli.output import console, errors, give_up, show
+from services.cli.status import status_lines, status_of
 from services.founding import AlreadyFounded, Foundation
 from services.importing import ImportFailed
 from services.language import Language, say
@@ -162,14 +163,17 @@ def login(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """状态 / Is it ready, and how far is it?"""
+    """状态 / Is it ready, how far is everybody behind the log, and how fast are commands?"""
     try:
-        show(ask("GET", "/ready"), as_json=as_json)
+        ready = ask("GET", "/ready")
     except SaidNo as no:
-        if no.problem is None:
+        if no.problem is None or "ready" not in no.problem:
             raise
-        show(no.problem, as_json=as_json)
-        raise typer.Exit(1) from None
+        ready = no.problem
+    found = status_of(ready, ask("GET", "/metrics"))
+    show(found if as_json else status_lines(found), as_json=as_json)
+    if not found["ready"]:
+        raise typer.Exit(1)
 
 
 @app.command("import")

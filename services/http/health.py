@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import psycopg
@@ -17,6 +17,7 @@ from infra.read_model.schema import MOST_SILENT
 from infra.reading import Place
 from infra.settings import Settings
 from services.http.wire import Endpoint, Reply, Request
+from services.lags import Lag, lags
 from services.runtime import Runtime
 
 MOST_BEHIND = 10_000
@@ -74,10 +75,7 @@ class Health:
 
     async def metrics(self, _request: Request) -> Reply:
         """Counters and gauges in the Prometheus text format."""
-        try:
-            self._gauges.place = await self._runtime.rows.place()
-        except (psycopg.Error, PoolTimeout):
-            self._gauges.place = None
+        self._gauges.lags = await lags(self._runtime)
         return Reply(200, generate_latest(self._registry), type=CONTENT_TYPE_LATEST)
 
     async def _why_missing(self) -> str:
@@ -102,8 +100,8 @@ class Health:
 class _Gauges(Collector):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._began = runtime, time.monotonic()
-        self.place: Place | None = None
-        """Where the read model stood when last looked at; None: not known."""
+        self.lags: Mapping[str, Lag] = {}
+        """When last looked at."""
 
     def collect(self) -> Iterator[Metric]:
         runtime = self._runtime
@@ -112,14 +110,23 @@ class _Gauges(Collector):
         yield CounterMetricFamily("yewu_append_batches", "Commits they went in.", runtime.writer.batches)
         yield from runtime.writer.commit_seconds.collect()
         yield from runtime.writer.refused.collect()
-        if (place := self.place) is not None:
-            yield GaugeMetricFamily("yewu_read_model_lag_events", "Events the read model has not seen.", place.lag)
-            yield GaugeMetricFamily("yewu_read_model_lag_seconds", "How long the first waits.", place.lag_seconds)
-            yield GaugeMetricFamily("yewu_read_model_parked_rows", "Rows that an event holds up.", place.parked)
-            yield GaugeMetricFamily("yewu_read_model_silence_seconds", "Since its projector's beat.", place.silence)
+        yield from _lag_gauges(self.lags)
         yield GaugeMetricFamily("yewu_log_position", "As far as this process knows.", runtime.writer.memory.known)
         yield GaugeMetricFamily("yewu_reference_position", "Of reference data.", runtime.reference.current.position)
         yield CounterMetricFamily("yewu_state_hits", "States that were remembered.", runtime.states.hits)
         yield CounterMetricFamily("yewu_state_loads", "States that were read.", runtime.states.loads)
         yield CounterMetricFamily("yewu_fact_hits", "Facts that were remembered.", runtime.facts.hits)
         yield CounterMetricFamily("yewu_fact_reads", "Facts that were read.", runtime.facts.reads)
+
+
+def _lag_gauges(lags: Mapping[str, Lag]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("yewu_lag_waiting", "Events, or else tasks, not done yet.", labels=["reader"])
+    seconds = GaugeMetricFamily("yewu_lag_seconds", "How long the first of them waits.", labels=["reader"])
+    silence = GaugeMetricFamily("yewu_silence_seconds", "Since the last sign of life.", labels=["reader"])
+    for name, lag in lags.items():
+        waiting.add_metric([name], lag.waiting)
+        if lag.seconds is not None:
+            seconds.add_metric([name], lag.seconds)
+        if lag.silence is not None:
+            silence.add_metric([name], lag.silence)
+    yield from (waiting, seconds, silence)

@@ -10,8 +10,9 @@ import pytest
 
 from aggregates.actor import Role
 from services.demo import write_help_desk
+from services.lags import LAGS
 from tests.services.cli.terminal import Terminal
-from tests.services.running import running
+from tests.services.running import done, running
 
 UNPREPARED = "This database has not been prepared for Yewu: run `yewu migrate` first."
 
@@ -20,6 +21,36 @@ def test_it_is_ready(terminal: Terminal) -> None:
     status = terminal("status", "--json").document
     assert (status["ready"], status["problems"]) == (True, [])
     assert "ready" in terminal.do("status")
+
+
+def test_the_status_says_what_the_metrics_say(terminal: Terminal) -> None:
+    number = {"name": "Anna", "number": "E-1"}
+    assert [terminal.yewu.manager.post("/employees", json=number).status_code for _ in range(2)] == [201, 409]
+    done(terminal.yewu.manager.post(f"/employees/{terminal.yewu.manager_id}/change-details", json={"number": "E-2"}))
+    metrics = terminal.yewu.as_(None).get("/metrics").text
+    status = terminal("status", "--json").document
+    assert f"yewu_appended_events_total {float(status['appended_events'])}" in metrics
+    assert status["other_refusals"] == {"Taken": 1}
+    assert (status["conflicts"], status["moved_facts"]) == (0, 0)
+    assert set(status["lag"]) == set(LAGS)
+    assert status["half_committed_within_ms"] <= status["99_percent_committed_within_ms"]
+    assert 0 <= status["states_remembered"] <= 1
+    assert status["events_per_batch"] >= 1
+    shown = terminal.do("status")
+    for words in ("lag of projector", "lag of builder", "half committed within ms", "Taken: 1"):
+        assert words in shown
+
+
+def test_the_status_of_a_process_that_is_not_ready_says_why_and_exits_with_1(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.http.health.MOST_SILENT", -1.0)
+    said = terminal("status", "--json")
+    assert said.status == 1
+    assert said.document["ready"] is False
+    (problem,) = said.document["problems"]
+    assert problem.startswith("nobody keeps the read model")
+    assert "lag of projector" in terminal("status").out
 
 
 def test_where_nobody_listens_that_is_said(terminal: Terminal) -> None:

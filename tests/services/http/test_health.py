@@ -25,6 +25,8 @@ from infra.read_model.rebuild import build
 from infra.settings import Settings
 from services.composition import read_model
 from services.http.app import create_app
+from services.lags import LAGS, Lag
+from services.runtime import Runtime
 from tests.services.running import Yewu, done, wait_until
 
 NAME = "Zenobia Unmistakable"
@@ -53,9 +55,10 @@ def asked_alone(database: str, home: Path, path: str) -> httpx.Response:
 
 
 def metrics(yewu: Yewu) -> dict[str, float]:
-    """Every sample by its name."""
+    """Every sample by its name, and the name of the reader whose it is."""
     page = yewu.as_(None).get("/metrics").text
-    return {sample.name: sample.value for family in text_string_to_metric_families(page) for sample in family.samples}
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    return {" of ".join((sample.name, *sample.labels.values())): sample.value for sample in samples}
 
 
 def test_a_process_whose_read_model_is_near_is_ready(yewu: Yewu) -> None:
@@ -132,17 +135,40 @@ def test_what_a_process_did_can_be_counted(yewu: Yewu) -> None:
 
 
 def test_how_far_the_read_model_is_behind_can_be_seen(yewu: Yewu, database: str) -> None:
-    wait_until(lambda: metrics(yewu)["yewu_read_model_lag_events"] == 0)
-    assert metrics(yewu)["yewu_read_model_lag_seconds"] == 0
+    wait_until(lambda: metrics(yewu)["yewu_lag_waiting of projector"] == 0)
+    assert metrics(yewu)["yewu_lag_seconds of projector"] == 0
     (schema,) = {yewu.as_(None).get("/ready").json()["schema"]}
     with psycopg.connect(database) as held:
         held.execute(f"SELECT FROM {schema}.place FOR UPDATE".encode())  # the projector has to wait
         yewu.employee()
         behind = metrics(yewu)
-        assert behind["yewu_read_model_lag_events"] == 1
-        assert behind["yewu_read_model_lag_seconds"] > 0
+        assert behind["yewu_lag_waiting of projector"] == 1
+        assert behind["yewu_lag_seconds of projector"] > 0
         assert yewu.as_(None).get("/ready").json()["lag_seconds"] > 0
-    wait_until(lambda: metrics(yewu)["yewu_read_model_lag_events"] == 0)
+    wait_until(lambda: metrics(yewu)["yewu_lag_waiting of projector"] == 0)
+
+
+def test_days_that_somebody_waits_for_are_a_lag_of_the_builder(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert metrics(yewu)["yewu_lag_waiting of builder"] == 0
+    monkeypatch.setattr(AsOfBuilder, "step", lambda _self, _db: None)
+    assert yewu.manager.get("/complaints?as_of=2026-01-31").status_code == 202
+    told = metrics(yewu)
+    assert told["yewu_lag_waiting of builder"] == 1
+    assert told["yewu_lag_seconds of builder"] > 1
+
+
+def test_whoever_is_listed_as_behind_the_log_is_measured(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def relay(_runtime: Runtime) -> Lag:
+        return Lag(7, 1.5)
+
+    async def broken(_runtime: Runtime) -> Lag:
+        raise psycopg.errors.InsufficientPrivilege
+
+    monkeypatch.setattr("services.lags.LAGS", {**LAGS, "relay": relay, "broken": broken})
+    told = metrics(yewu)
+    assert (told["yewu_lag_waiting of relay"], told["yewu_lag_seconds of relay"]) == (7, 1.5)
+    assert "yewu_lag_waiting of projector" in told
+    assert "yewu_lag_waiting of broken" not in told
 
 
 def test_the_dashboard_shows_only_what_is_measured(yewu: Yewu) -> None:

@@ -175,4 +175,4 @@ def test_whoever_watches_sees_how_many_there_are(yewu: Yewu) -> None:
     Desk(yewu)
     ready = yewu.as_(None).get("/ready")
     assert (ready.status_code, ready.json()["parked"]) == (200, 2)
-    assert "yewu_read_model_parked_rows 2.0" in yewu.as_(None).get("/metrics").text
+    assert 'yewu_lag_waiting{reader="parked rows"} 2.0' in yewu.as_(None).get("/metrics").text

@@ -1,0 +1,63 @@
+"""Whoever works behind the log, and how far behind: one line here, and /metrics and `yewu status` show it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from services.runtime import Runtime
+
+
+class Lag(NamedTuple):
+    """How much somebody has not done yet, in events where it follows the log; since how many seconds the first of it
+    waits, where that is known; and since how many nothing has been heard of them, where they give signs of life."""
+
+    waiting: int
+    seconds: float | None
+    silence: float | None = None
+
+
+LagOf: TypeAlias = Callable[[Runtime], Awaitable[Lag | None]]
+
+
+async def projector(runtime: Runtime) -> Lag | None:
+    """Events that the live read model has not seen."""
+    place = await runtime.rows.place()
+    return None if place is None else Lag(place.lag, place.lag_seconds, place.silence)
+
+
+async def parked(runtime: Runtime) -> Lag | None:
+    """Rows that an event holds up until somebody mends, retries or skips it."""
+    place = await runtime.rows.place()
+    return None if place is None else Lag(place.parked, None)
+
+
+async def builder(runtime: Runtime) -> Lag | None:
+    """Past days that somebody waits for."""
+    async with runtime.pool.connection() as db:
+        cursor = await db.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(requested_at))::float8, 0)"
+            " FROM yewu.build_request WHERE fingerprint = %s AND state IN ('waiting', 'building')",
+            (runtime.model.fingerprint,),
+        )
+        found = await cursor.fetchone()
+    return None if found is None else Lag(*found)
+
+
+LAGS: Mapping[str, LagOf] = {"projector": projector, "parked rows": parked, "builder": builder}
+
+
+async def lags(runtime: Runtime) -> Mapping[str, Lag]:
+    """Of everybody of whom it is known; nobody while the database is away."""
+    found: dict[str, Lag] = {}
+    for name, lag_of in LAGS.items():
+        try:
+            lag = await lag_of(runtime)
+        except (psycopg.Error, PoolTimeout):
+            continue
+        if lag is not None:
+            found[name] = lag
+    return found
