@@ -8,7 +8,7 @@ Only who traces imports this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
+from aggregates.event import Recorded
 from aggregates.ids import kind_of
 from infra.append import Append, Appended
 from infra.dispatcher import Answer, Dispatcher, Order
@@ -137,6 +138,14 @@ class Tracing:
             yield
             for span in spans:
                 span.end()
+
+    def following(self, record: Recorded[Any]) -> AbstractContextManager[object]:
+        """What follows from an event, in the trace of the command that recorded it, if that is known."""
+        correlation = record.envelope.correlation
+        if correlation is None:
+            return nullcontext()
+        place, attributes = trace_of(correlation, record.command_id.bytes), {"yewu.type": type(record.event).__name__}
+        return self.step("follow", attributes | {"yewu.position": record.position}, context=place)
 
     def _in_view(self, batch: Span, correlation: UUID, command_id: bytes, lines: list[Line]) -> Span:
         """Begun with the batch and ended when it is saved: from then on the events can be seen."""

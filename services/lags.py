@@ -47,7 +47,26 @@ async def builder(runtime: Runtime) -> Lag | None:
     return None if found is None else Lag(*found)
 
 
-LAGS: Mapping[str, LagOf] = {"projector": projector, "parked rows": parked, "builder": builder}
+async def policies(runtime: Runtime) -> Lag | None:
+    """Events that the policy furthest behind has not looked at; its silence is that since it last looked."""
+    async with runtime.pool.connection() as db:
+        cursor = await db.execute(
+            "SELECT h.position - p.position,"
+            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0),"
+            " extract(epoch FROM clock_timestamp() - p.beat_at)::float8"
+            " FROM yewu.head h, yewu.policy p LEFT JOIN yewu.log l ON l.position = p.position + 1"
+            " ORDER BY p.position LIMIT 1"
+        )
+        found = await cursor.fetchone()
+    return None if found is None else Lag(*found)
+
+
+LAGS: Mapping[str, LagOf] = {
+    "projector": projector,
+    "parked rows": parked,
+    "builder": builder,
+    "policies": policies,
+}
 
 
 async def lags(runtime: Runtime) -> Mapping[str, Lag]:

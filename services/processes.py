@@ -101,7 +101,7 @@ def follow_policies(conninfo: str, zone: ZoneInfo) -> None:
     from services.policies.running import run
 
     _prepare()
-    run(conninfo, zone, _stop_on_signal())
+    run(conninfo, zone, _stop_on_signal(), tracing_of("policies"))
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:

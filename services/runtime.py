@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from psycopg_pool import AsyncConnectionPool
 
-from aggregates.event import Event
+from aggregates.event import Event, Recorded
 from infra.codec import Codec
 from infra.dispatcher import Dispatcher
 from infra.event_store import Writer
@@ -45,6 +45,10 @@ class Runtime:
         self.reader = LogReader(self.pool)
         self.reference = ReferenceKeeper(self.pool, self.codec)
         writer, dispatcher = (Writer, Dispatcher) if tracing is None else (tracing.writer, tracing.dispatcher)
+        self.following: Callable[[Recorded[Any]], AbstractContextManager[object]] = (
+            nullcontext if tracing is None else tracing.following
+        )
+        """Around whatever follows from an event."""
         self.writer = writer(conninfo, wrote=self.reference.wrote)
         self.rows = ReadModelReader(self.pool, self.model.schema)
         self.states = States(self.reader, self.codec)

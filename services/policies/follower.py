@@ -39,7 +39,9 @@ class PolicyFollower:
         head = await self.runtime.reader.head()
         page = [p.line for p in await self.runtime.reader.page(was, PAGE, self.policy.types) if p.line.position <= head]
         for line in page:
-            await self._look(self.runtime.codec.recorded(line))
+            record = self.runtime.codec.recorded(line)
+            with self.runtime.following(record):
+                await self._look(record)
         now = page[-1].position if len(page) == PAGE else head
         if now > was and not await self._asked("SELECT yewu.move_policy(%s, %s, %s)", self.policy.name, was, now):
             raise Moved(f"{self.policy.name} is not at {was} any more")

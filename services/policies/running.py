@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -20,6 +21,9 @@ from services.policies.clock import Clock
 from services.policies.follower import Moved, PolicyFollower
 from services.runtime import Runtime
 
+if TYPE_CHECKING:
+    from infra.tracing import Tracing
+
 log = structlog.get_logger()
 
 LOOK, TICK, AWAY, STANDBY = 0.05, 0.5, 1.0, 0.5
@@ -29,19 +33,19 @@ NOT_NOW = (psycopg.Error, PoolTimeout, Unavailable, Behind, Contended, FactsTooO
 """Whatever passes: the same is tried again."""
 
 
-def run(conninfo: str, zone: ZoneInfo, stop: threading.Event) -> None:
+def run(conninfo: str, zone: ZoneInfo, stop: threading.Event, tracing: Tracing | None = None) -> None:
     """Work until told to stop."""
-    asyncio.run(_run(conninfo, zone, stop))
+    asyncio.run(_run(conninfo, zone, stop, tracing))
 
 
-async def _run(conninfo: str, zone: ZoneInfo, stop: threading.Event) -> None:
+async def _run(conninfo: str, zone: ZoneInfo, stop: threading.Event, tracing: Tracing | None) -> None:
     while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(
                 conninfo, autocommit=True, application_name="yewu-policies"
             ) as lock:
                 if await _alone(lock, stop):
-                    await _work(conninfo, zone, stop, lock)
+                    await _work(Runtime(conninfo, zone, pool_size=4, tracing=tracing), stop, lock)
         except NOT_NOW as error:
             log.warning("the policies wait", error=str(error).strip())
             await _pause(stop, AWAY)
@@ -57,8 +61,8 @@ async def _alone(lock: psycopg.AsyncConnection[object], stop: threading.Event) -
     return False
 
 
-async def _work(conninfo: str, zone: ZoneInfo, stop: threading.Event, lock: psycopg.AsyncConnection[object]) -> None:
-    async with Runtime(conninfo, zone, pool_size=4).running() as runtime:
+async def _work(machinery: Runtime, stop: threading.Event, lock: psycopg.AsyncConnection[object]) -> None:
+    async with machinery.running() as runtime:
         followers = [PolicyFollower(runtime, policy) for policy in POLICIES]
         clock = Clock(runtime)
         jobs = [

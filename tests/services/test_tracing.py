@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -18,7 +20,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from aggregates.actor import Role
 from infra.tracing import Tracing
+from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.follower import PolicyFollower
 from services.processes import tracing_of
+from services.runtime import Runtime
 from tests.services.running import Yewu, done, running, wait_until
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -103,6 +108,29 @@ def test_who_sends_no_trace_begins_one(seen: Seen) -> None:
     assert trace is not None
     wait_until(lambda: "fold" in seen.of_trace(trace))
     assert seen.of_trace(trace)["POST /employees"].parent is None
+
+
+def test_what_a_policy_lets_follow_stays_in_the_trace(seen: Seen) -> None:
+    complaint_id = seen.yewu.complaint()
+    grave = {"category": "safety", "severity": "S1", "safety_or_legal": True, "complexity": "simple"}
+    clerk = seen.yewu.as_(seen.yewu.appointed(Role.CUSTOMER_SERVICE), traceparent=f"00-{TRACE}-{CALLER}-01")
+    done(clerk.post(f"/complaints/{complaint_id}/assess", json=grave))
+    wait_until(lambda: "fold" in seen.of_trace())
+    assessed = seen.of_trace()["recorded"]
+    exporter = seen.exporters["policies"] = InMemorySpanExporter()
+
+    async def follow() -> None:
+        tracing = Tracing("policies", SimpleSpanProcessor(exporter))
+        async with Runtime(seen.yewu.database, ZoneInfo("UTC"), tracing=tracing).running() as runtime:
+            while await PolicyFollower(runtime, COMPLAINT_CLOCKS).step():
+                pass
+
+    asyncio.run(follow())
+    spans = {span.name: span for span in seen.spans("policies") if f"{context(span).trace_id:032x}" == TRACE}
+    assert set(spans) == {"follow", "decide", "append", "recorded"}
+    assert parent(spans["follow"]) == context(assessed).span_id
+    assert parent(spans["decide"]) == context(spans["follow"]).span_id
+    wait_until(lambda: parent(seen.of_trace()["fold"]) == context(spans["recorded"]).span_id)
 
 
 def test_no_span_says_anything_of_anybody(seen: Seen) -> None:
