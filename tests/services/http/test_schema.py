@@ -37,6 +37,7 @@ CHECKS = [
 """Not `negative_data_rejection` and `positive_data_acceptance`: the regulation refuses much that is well formed."""
 
 EXAMPLES = 8
+SUPPOSED = "P-02=2"
 MOMENTS = ("from_as_of", "from_known_at", "to_as_of", "to_known_at")
 PATHS: dict[str, Any] = document(COMMANDS, QUESTIONS, "0")["paths"]
 OPERATIONS = [(method, path) for path, methods in PATHS.items() for method in methods]
@@ -83,6 +84,7 @@ class Desk:
             "parent": ["department"],
             # each day of the past is a schema of its own, and a position far ahead a wait: one of each is enough
             **dict.fromkeys(("as_of", "known_at", *MOMENTS), (str(datetime.now(UTC).date()),)),
+            "parameter": [SUPPOSED],
             "min_position": [0, 1],
         }
         for path, methods in self.document["paths"].items():
@@ -148,7 +150,8 @@ def test_every_command_can_succeed_and_answers_as_promised(desk: Desk, command: 
 
 @pytest.mark.parametrize("path", [path for method, path in OPERATIONS if method == "get"])
 def test_every_question_can_be_answered_and_is_as_promised(desk: Desk, path: str) -> None:
-    query = {"from_as_of": str(datetime.now(UTC).date())} if path.endswith("/difference") else {}
+    since = {"from_as_of": str(datetime.now(UTC).date())}
+    query = since if path.endswith("/difference") else {"parameter": SUPPOSED} if path == "/what-if" else {}
     wait_until(lambda: desk.callers["manager"].get(desk.address(path), params=query).status_code != 202)
     response = desk.callers["manager"].get(desk.address(path), params=query)
     assert response.status_code == 200, response.text
