@@ -1,4 +1,4 @@
-"""The catalogue of events and commands for people, in both languages, made from the classes."""
+"""The catalogues of events, commands and rules for people, in both languages, made from the classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aggregates.event import (
     events_of,
 )
 from infra.commands import Kind, commands_of
-from services.composition import AGGREGATES, VIEWS
+from services.composition import AGGREGATES, RULES, VIEWS
 from services.language import Language, label
 
 KERNEL_EVENTS: tuple[type[Event], ...] = (
@@ -45,6 +45,27 @@ def events_page() -> str:
     lines += ["", "## On any stream 任何事件流上", ""]
     for event in KERNEL_EVENTS:
         lines += _event(event)
+    return "\n".join(lines) + "\n"
+
+
+def rules_page() -> str:
+    """docs/rules.md: each conformance rule with its clauses, template, events, parameter, and what it means."""
+    lines = [
+        "# Conformance rules 遵循规则",
+        "",
+        "Made from the code by `make generate`. How a case stands to each: `yewu verdicts`; how well each is kept:",
+        "`yewu conformance`. Who owes what by when: `yewu duties`.",
+        "",
+        "| rule | clauses | template | mode | within | what it means |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rule in RULES:
+        within = "" if rule.within is None else rule.within.parameter
+        meaning = f"{rule.meaning} {label('rule', rule.number, Language.CHINESE)}"
+        clauses = ", ".join(rule.clauses)
+        lines.append(f"| {rule.number} | {clauses} | {rule.template} | {rule.mode} | {within} | {meaning} |")
+    lines += ["", "| rule | events |", "|---|---|"]
+    lines += [f"| {rule.number} | {', '.join(sorted(event.__name__ for event in rule.asked))} |" for rule in RULES]
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from services.catalogue import events_page
+from services.catalogue import events_page, rules_page
 from services.who_may_read import who_may_read_page
 from tests.infra.golden import stored_forms
 
@@ -33,6 +33,7 @@ def translations() -> bytes:
 GENERATED: Mapping[str, Callable[[], bytes]] = {
     "services/locale/zh/LC_MESSAGES/yewu.mo": translations,
     "docs/events.md": lambda: events_page().encode(),
+    "docs/rules.md": lambda: rules_page().encode(),
     "docs/who-may-read.md": lambda: who_may_read_page().encode(),
     "tests/infra/stored_forms.json": lambda: stored_forms().encode(),
 }

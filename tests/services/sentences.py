@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aggregates.event import events_of
 from services.catalogue import KERNEL_EVENTS
-from services.composition import AGGREGATES, COMMANDS, QUESTIONS
+from services.composition import AGGREGATES, COMMANDS, QUESTIONS, RULES
 from services.http.difference_routes import Between
 from services.http.problems import TITLES
 from services.http.question_routes import KERNEL
@@ -29,7 +29,7 @@ def sentences() -> set[str]:
 
 def labels() -> set[tuple[str, str]]:
     """(what it is, its name) of everything that has a label."""
-    found = {("kind", kind.name) for kind in AGGREGATES}
+    found = {("kind", kind.name) for kind in AGGREGATES} | {("rule", str(rule.number)) for rule in RULES}
     for kind in AGGREGATES:
         for event in events_of(kind.aggregate):
             found.add(("event", event.__name__))
