@@ -66,69 +66,72 @@ class NoCalendar(Exception):
 
 
 class WorkingTime:
-    """Some years on end, counted through: how much was worked before each shift begins. The zone says when that is."""
+    """Some years on end, counted through: how much was worked before each shift begins. The zone says when that is.
+
+    Instants are counted in seconds here, exact to the microsecond: folding asks for deadlines by the million.
+    """
 
     def __init__(self, years: Iterable[WorkingYear], zone: tzinfo) -> None:
         self.zone = zone
         self.years: Mapping[int, WorkingYear] = {year.year: year for year in sorted(years, key=lambda year: year.year)}
         shifts = [(day, shift) for year in self.years.values() for day in year.days() for shift in year.shifts]
-        self._days = {year.year: year.day for year in self.years.values()}
-        self._begins = [datetime.combine(day, shift.begins, zone) for day, shift in shifts]
-        self._ends = [datetime.combine(day, shift.ends, zone) for day, shift in shifts]
-        self._before = [timedelta(), *accumulate((shift.length for _, shift in shifts), initial=None)]
+        self._begins = [datetime.combine(day, shift.begins, zone).timestamp() for day, shift in shifts]
+        self._ends = [datetime.combine(day, shift.ends, zone).timestamp() for day, shift in shifts]
+        lengths = (end - begin for begin, end in zip(self._begins, self._ends, strict=True))
+        self._before = [0.0, *accumulate(lengths)]
+        self._days = {year.year: year.day.total_seconds() for year in self.years.values()}
+        self._first, self._last = min(self.years, default=0), max(self.years, default=0)
+        turns = range(self._first, self._last + 2) if self.years else ()
+        self._turns = [datetime(year, 1, 1, tzinfo=zone).timestamp() for year in turns]
 
     def after(self, start: datetime, amount: timedelta) -> datetime:
         """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
-        if not amount:
-            return start
-        here = start.astimezone(self.zone)
-        target = self._worked(here) + amount
+        return self.due(start, amount.total_seconds()) if amount else start
+
+    def due(self, start: datetime, seconds: float) -> datetime:
+        """The same of some seconds; it is the rules' way to ask."""
+        begin = start.timestamp()
+        year = self._year(begin)
+        target = self._worked(begin) + seconds
         place = bisect_left(self._before, target) - 1
         if place >= len(self._begins):
             raise NoCalendar(self._last + 1)
-        due = self._begins[place] + (target - self._before[place])
-        if due.year != here.year:
-            self._require_all(here.year, due.year)
-        return due.astimezone(start.tzinfo)
+        due = begin if place < 0 else self._begins[place] + (target - self._before[place])
+        if due >= self._turns[year - self._first + 1]:
+            self._require_all(year, self._year(due))
+        return datetime.fromtimestamp(due, start.tzinfo)
 
     def days_after(self, start: datetime, days: int) -> datetime:
         """When so many working days have passed, each as long as those of the year it begins in."""
-        return self.after(start, days * self.day_in(start))
+        return self.after(start, timedelta(seconds=days * self.day_in(start)))
 
-    def day_in(self, instant: datetime) -> timedelta:
-        """How much work a day holds in the year of an instant. NoCalendar."""
-        year = instant.astimezone(self.zone).year
-        self._require_all(year, year)
-        return self._days[year]
-
-    def known_day_in(self, instant: datetime) -> timedelta | None:
-        """The same; None if no calendar tells."""
-        return self._days.get(instant.astimezone(self.zone).year)
+    def day_in(self, instant: datetime) -> float:
+        """How many seconds of work a day holds in the year of an instant. NoCalendar."""
+        return self._days[self._year(instant.timestamp())]
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""
         if end <= start:
             return timedelta()
-        here, there = start.astimezone(self.zone), end.astimezone(self.zone)
-        self._require_all(here.year, there.year)
-        return self._worked(there) - self._worked(here)
+        begin, until = start.timestamp(), end.timestamp()
+        self._require_all(self._year(begin), self._year(until))
+        return timedelta(seconds=self._worked(until) - self._worked(begin))
 
-    @property
-    def _last(self) -> int:
-        return max(self.years, default=0)
+    def _year(self, instant: float) -> int:
+        """The year in which an instant lies. NoCalendar."""
+        year = self._first + bisect_right(self._turns, instant) - 1
+        if year not in self._days:
+            raise NoCalendar(datetime.fromtimestamp(instant, self.zone).year)
+        return year
 
-    def _worked(self, here: datetime) -> timedelta:
-        """Since the beginning of the first year, up to an instant in the zone: in one zone times are soon compared."""
-        if here.year not in self._days:
-            raise NoCalendar(here.year)
-        place = bisect_right(self._begins, here) - 1
-        if place < 0:
-            return timedelta()
-        return self._before[place] + (min(here, self._ends[place]) - self._begins[place])
+    def _worked(self, instant: float) -> float:
+        """Since the beginning of the first year."""
+        place = bisect_right(self._begins, instant) - 1
+        return 0.0 if place < 0 else self._before[place] + min(instant, self._ends[place]) - self._begins[place]
 
     def _require_all(self, first: int, last: int) -> None:
         for year in range(first, last + 1):
-            if year not in self.years:
+            if year not in self._days:
                 raise NoCalendar(year)
 
 

@@ -130,7 +130,7 @@ class Reference(Value):
 
     def is_waived(self, rule: Code, case_id: AnyId, at: datetime) -> bool:
         """Did a rule not hold for a case at an instant?"""
-        return any(term.holds(at) for term in self.waived.get((rule, case_id), ()))
+        return bool(self.waived) and any(term.holds(at) for term in self.waived.get((rule, case_id), ()))
 
     def could_tell(self, source: str, needed: Iterable[Iterable[str]]) -> bool:
         """Could a source of imported history tell one thing of each group? One that nobody has described could."""
@@ -226,6 +226,8 @@ class Reference(Value):
     def version(self, number: str, at: datetime) -> Version:
         """The version in force: of those already valid the one that began last, of equals the one known last."""
         versions = self.versions[Code(number)]
+        if len(versions) == 1:
+            return versions[0]
         if len(versions) == 1:
             return versions[0]
         valid = [v for v in versions if v.valid_from <= at]

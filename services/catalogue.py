@@ -16,7 +16,8 @@ from aggregates.event import (
     events_of,
 )
 from infra.commands import Kind, commands_of
-from services.composition import AGGREGATES, RULES, VIEWS
+from projections.rules.catalogue import RULES
+from services.composition import AGGREGATES, VIEWS
 from services.language import Language, label
 
 KERNEL_EVENTS: tuple[type[Event], ...] = (

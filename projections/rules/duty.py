@@ -11,6 +11,7 @@ from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.row import Row
+from projections.rules.term import Term
 
 
 class Verdict(StrEnum):
@@ -79,6 +80,11 @@ class DutyRow(Row):
     evidence: Mapping[str, int] | None = None
     parties: Mapping[str, str] | None = None
     findings: tuple[Finding, ...] | None = None
+
+    @property
+    def term(self) -> Term | None:
+        """How long it may take, if that is known."""
+        return None if self.term_seconds is None else Term(self.term_seconds, self.around_the_clock)
 
     def verdict_at(self, instant: datetime, *, waived: bool = False) -> Verdict:
         """The verdict as it stands at an instant after all that is recorded: what is owed and due is missed, unless a

@@ -18,7 +18,7 @@ from aggregates.text import Code
 from projections.reference import Reference
 from projections.row import Fold, View, its_stream_under
 from projections.rules.duty import DutyRow, State, Verdict
-from projections.rules.term import Limit, end_of, length, passed
+from projections.rules.term import Limit, Term, passed, term
 
 Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
 Events: TypeAlias = tuple[type[Event], ...]
@@ -110,27 +110,32 @@ class Rule:
             return row
         if row is not None and row.state is State.SHELVED:
             return self._resumed(row, record.effective_at, reference)
-        at, origin = record.effective_at, record.origin
-        version = None if self.within is None else self.within.version(reference, at)
+        at, origin, limit = record.effective_at, record.origin, self.within
+        version = None if limit is None else limit.version(reference, at)
+        allowed = None if limit is None else term(limit.quantity(version, limit.value), at, reference)
+        due = None if allowed is None else allowed.end(at, 0, reference)
         begun = DutyRow(
             rule=self.number,
             case_id=AnyId(record.stream_id),
-            verdict=Verdict.PENDING if row is None else row.verdict,
+            verdict=Verdict.PENDING,
             state=State.OWED,
             began_at=at,
             began_by=record.position,
             imported=origin is not None,
             since_at=at,
+            due_at=due,
+            alarm_at=due,
             version=None if version is None else version.position,
-            calendar=None if self.within is None else reference.calendar,
+            calendar=None if limit is None else reference.calendar,
+            term_seconds=None if allowed is None else allowed.seconds,
+            around_the_clock=allowed is not None and allowed.around_the_clock,
         )
         if row is not None:
             begun = _after_another(row, begun)
         if origin is not None and not reference.could_tell(origin.source, self.needed):
-            return replace(begun, verdict=Verdict.UNDETERMINABLE, state=State.DONE)
-        if self.within is None or self.within.named_by is not None:
-            return begun
-        return self.measured(begun, self.within, self.within.value, reference)
+            undue: dict[str, Any] = {"due_at": None, "alarm_at": None}
+            return replace(begun, verdict=Verdict.UNDETERMINABLE, state=State.DONE, **undue)
+        return begun
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -145,16 +150,13 @@ class Rule:
 
     def measured(self, row: DutyRow, limit: Limit, value: str | None, reference: Reference) -> DutyRow:
         """By when it is owed: by the version of the parameter that was in force when the obligation began."""
-        version = next(
-            (v for v in reference.versions.get(Code(limit.parameter), ()) if v.position == row.version), None
-        )
-        term = length(limit.quantity(version, value), row.began_at, reference)
-        if term is None or row.state is State.SHELVED:
-            return replace(row, term_seconds=term and term.seconds, due_at=None, alarm_at=None)
-        due = end_of(row.since_at or row.began_at, term.seconds - row.spent_seconds, term.around_the_clock, reference)
-        return replace(
-            row, term_seconds=term.seconds, around_the_clock=term.around_the_clock, due_at=due, alarm_at=due, told=0
-        )
+        allowed = term(limit.quantity(limit.cited(reference, row.version), value), row.began_at, reference)
+        if allowed is None:
+            return replace(row, term_seconds=None, due_at=None, alarm_at=None)
+        seconds, around_the_clock = allowed
+        owed = row.state is State.OWED
+        due = allowed.end(row.since_at or row.began_at, row.spent_seconds, reference) if owed else None
+        return replace(row, term_seconds=seconds, around_the_clock=around_the_clock, due_at=due, alarm_at=due, told=0)
 
     def shelve(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Nobody owes anything for the time being; what was too late by then stays so."""
@@ -175,9 +177,7 @@ class Rule:
         return self._resumed(row, record.effective_at, reference)
 
     def _resumed(self, row: DutyRow, at: datetime, reference: Reference) -> DutyRow:
-        due = None
-        if row.term_seconds is not None:
-            due = end_of(at, max(row.term_seconds - row.spent_seconds, 0), row.around_the_clock, reference)
+        due = None if row.term is None else row.term.end(at, row.spent_seconds, reference)
         verdict = row.verdict if row.missed else Verdict.PENDING
         return replace(row, state=State.OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
 
@@ -199,12 +199,12 @@ class Rule:
 
     def tell(self, row: DutyRow | None, record: Recorded[ObligationMissed], reference: Reference) -> DutyRow | None:
         """The clock has spoken; it speaks again when as much time has passed once more, up the ladder to its end."""
-        if row is None or record.event.rule != self.number or row.due_at is None or row.term_seconds is None:
+        if row is None or record.event.rule != self.number or row.due_at is None or row.term is None:
             return row
-        told = record.event.told
+        told, (seconds, around_the_clock) = record.event.told, row.term
         again = None
         if told < len(self.ladder):
-            again = end_of(row.due_at, told * row.term_seconds, row.around_the_clock, reference)
+            again = Term(told * seconds, around_the_clock).end(row.due_at, 0, reference)
         return replace(row, told=told, level=max(row.level, min(told, len(self.ladder))), alarm_at=again)
 
     def told_at(self, level: int) -> Role | None:
@@ -213,16 +213,16 @@ class Rule:
 
     def done(self, row: DutyRow, record: Recorded[Any], verdict: Verdict = Verdict.CONFORMANT) -> DutyRow:
         """It was done in time: what happened earlier still counts."""
-        return _decided(row, record, row.verdict if row.missed else verdict)
+        return _decided(row, record, row.verdict if row.missed else verdict, missed=row.missed)
 
     def missed(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> DutyRow:
         """It was done too late, or never, or what is forbidden was done; unless a waiver was in force."""
         waived = reference.is_waived(row.rule, row.case_id, record.effective_at)
         verdict = Verdict.WAIVED if waived and row.verdict is not Verdict.VIOLATED else Verdict.VIOLATED
-        return replace(_decided(row, record, verdict), missed=row.missed + 1)
+        return _decided(row, record, verdict, missed=row.missed + 1)
 
 
-def _decided(row: DutyRow, record: Recorded[Any], verdict: Verdict) -> DutyRow:
+def _decided(row: DutyRow, record: Recorded[Any], verdict: Verdict, *, missed: int) -> DutyRow:
     return replace(
         row,
         verdict=verdict,
@@ -230,6 +230,7 @@ def _decided(row: DutyRow, record: Recorded[Any], verdict: Verdict) -> DutyRow:
         alarm_at=None,
         done_at=record.effective_at,
         decided_by=record.position,
+        missed=missed,
     )
 
 

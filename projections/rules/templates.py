@@ -31,6 +31,7 @@ class Completeness(Rule):
     def __init__(self, *args: Any, on: Events, parts: Parts, before: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.on, self.parts, self.before = on, parts, before
+        self.single = len(parts) == 1 and all(field is None for _, field in parts.values())
         self._brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
         for name, (events, field) in parts.items():
             for event in events:
@@ -49,6 +50,8 @@ class Completeness(Rule):
         """Some of it has come, perhaps the last."""
         if row is None or row.state is not State.OWED:
             return row
+        if self.single:
+            return _answered(self, row, record, reference)
         known, event = row.evidence or {}, record.event
         news = {
             name: record.position
@@ -197,11 +200,9 @@ class Cadence(Rule):
             return row
         if _late(row, record):
             row = replace(self.missed(row, record, reference), state=State.OWED, done_at=None)
-        at = record.effective_at
-        row = replace(row, since_at=at, spent_seconds=0, told=0, decided_by=record.position)
-        if self.within is None or self.within.named_by is not None:
-            return row
-        return self.measured(row, self.within, self.within.value, reference)
+        at, decided_by = record.effective_at, record.position
+        due = None if row.term is None else row.term.end(at, 0, reference)
+        return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         if row is None or row.state is not State.OWED:
@@ -255,7 +256,8 @@ class FourEyes(Rule):
 
     def look(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Somebody works on it who must not."""
-        if row is None or set(_persons(record, ACTOR)).isdisjoint((row.parties or {}).get("second", "").split()):
+        second = None if row is None or row.parties is None else row.parties.get("second")
+        if row is None or not second or set(_persons(record, ACTOR)).isdisjoint(second.split()):
             return row
         return replace(self.missed(row, record, reference), state=row.state)
 

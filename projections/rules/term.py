@@ -27,50 +27,61 @@ class Limit(Value):
         """The version in force at an instant, the first one for what is older; None if nobody has defined any."""
         return reference.version(self.parameter, at) if Code(self.parameter) in reference.versions else None
 
+    def cited(self, reference: Reference, position: int | None) -> Version | None:
+        """The version that a verdict cites by the position of its event."""
+        for version in reference.versions.get(Code(self.parameter), ()):
+            if version.position == position:
+                return version
+        return None
+
     def quantity(self, version: Version | None, name: str | None) -> Quantity | None:
         """What a version says under a name; None where it says nothing."""
         return None if version is None or name is None else version.values.get(Code(name))
 
 
-class Length(NamedTuple):
+class Term(NamedTuple):
     """So many seconds: of working time, or around the clock."""
 
     seconds: int
     around_the_clock: bool
 
+    def end(self, since: datetime, spent: int, reference: Reference) -> datetime | None:
+        """When it is over, some of it having been spent before an instant; None if no calendar reaches so far."""
+        left = max(self.seconds - spent, 0)
+        if self.around_the_clock:
+            return since + timedelta(seconds=left)
+        try:
+            return reference.working_time.due(since, left) if left else since
+        except NoCalendar:
+            return None
 
-def length(quantity: Quantity | None, since: datetime, reference: Reference) -> Length | None:
+
+def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Term | None:
     """A quantity in seconds, a working day as long as those of the year it begins in; None if there is no calendar."""
     if quantity is None:
         return None
-    if (unit := ELAPSED.get(quantity.unit)) is not None:
-        return Length(int(quantity.amount * int(unit.total_seconds())), around_the_clock=True)
-    if quantity.unit is Unit.WORKING_HOUR:
-        return Length(int(quantity.amount * 3600), around_the_clock=False)
-    if quantity.unit is not Unit.WORKING_DAY:
-        raise ValueError(f"nothing can be due within {quantity.amount} of {quantity.unit}")
-    day = reference.working_time.known_day_in(since)
-    if day is None:
-        return None
-    return Length(int(quantity.amount * int(day.total_seconds())), around_the_clock=False)
-
-
-def end_of(since: datetime, seconds: int, around_the_clock: bool, reference: Reference) -> datetime | None:
-    """When so much time has passed from an instant on; None if no calendar reaches so far."""
-    amount = timedelta(seconds=seconds)
-    if around_the_clock:
-        return since + amount
-    try:
-        return reference.working_time.after(since, amount)
-    except NoCalendar:
-        return None
+    amount, unit = quantity.amount, quantity.unit
+    if unit is Unit.WORKING_HOUR:
+        return Term(int(float(amount) * 3600), around_the_clock=False)
+    if unit is Unit.WORKING_DAY:
+        try:
+            return Term(int(float(amount) * reference.working_time.day_in(since)), around_the_clock=False)
+        except NoCalendar:
+            return None
+    if unit not in ELAPSED:
+        raise ValueError(f"nothing can be due within {amount} of {unit}")
+    return Term(int(amount * _seconds(ELAPSED[unit])), around_the_clock=True)
 
 
 def passed(since: datetime, until: datetime, around_the_clock: bool, reference: Reference) -> int:
     """How many seconds have passed; none that no calendar tells of."""
     if around_the_clock:
-        return max(int((until - since).total_seconds()), 0)
+        return max(_seconds(until - since), 0)
     try:
-        return int(reference.working_time.between(since, until).total_seconds())
+        return _seconds(reference.working_time.between(since, until))
     except NoCalendar:
         return 0
+
+
+def _seconds(time: timedelta) -> int:
+    return int(time.total_seconds())

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aggregates.event import events_of
+from projections.rules.catalogue import RULES
 from services.catalogue import KERNEL_EVENTS
-from services.composition import AGGREGATES, COMMANDS, QUESTIONS, RULES
+from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from services.http.difference_routes import Between
 from services.http.problems import TITLES
 from services.http.question_routes import KERNEL
