@@ -11,8 +11,10 @@ import psycopg
 from aggregates.event import Event
 from benchmarks.children import SECONDS_TO_START, Child, child
 from benchmarks.harness import Missing
+from benchmarks.server import as_role
 from infra.codec import Codec
 from infra.read_model.schema import lag
+from infra.roles import DatabaseRole
 from services.composition import read_model
 
 SCHEMA = read_model(Codec(Event.known.values())).schema
@@ -21,7 +23,7 @@ SCHEMA = read_model(Codec(Event.known.values())).schema
 @contextmanager
 def projecting(conninfo: str) -> Iterator[Child]:
     """It runs, and has caught up with the log."""
-    with child("services.cli", "project", DATABASE_URL=conninfo) as process:
+    with child("services.cli", "project", YEWU_PROJECTOR_URL=as_role(conninfo, DatabaseRole.PROJECTOR)) as process:
         deadline = time.monotonic() + SECONDS_TO_START
         with psycopg.connect(conninfo, autocommit=True) as db:
             while (now := lag(db, SCHEMA)).beat_age is None or now.position < now.head:

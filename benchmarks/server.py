@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from infra.embedded import EmbeddedPostgres, find_binaries
 from infra.migrations import migrate
+from infra.roles import DatabaseRole, admit
 
 TEMPLATE = "template_yewu"
 MIB = 1 << 20
@@ -35,10 +36,12 @@ class Server:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """A migrated database with an empty log, until the end of the block."""
+        """A migrated database with an empty log, until the end of the block; its address is the superuser's."""
         name = f"bench_{next(self._numbers)}"
         with self._admin() as db:
             db.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
+        with psycopg.connect(self._conninfo(name), autocommit=True) as db:
+            admit(db)
         try:
             yield self._conninfo(name)
         finally:
@@ -88,6 +91,11 @@ def own_server() -> Iterator[tuple[Server, Path]]:
     finally:
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def as_role(conninfo: str, role: DatabaseRole) -> str:
+    """The same database for a process that connects as this role."""
+    return make_conninfo(conninfo, user=role)
 
 
 def fsync_microseconds(folder: Path) -> float:

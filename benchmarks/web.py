@@ -16,6 +16,8 @@ from benchmarks.harness import Bench, Measured, Missing, Round, figures, loop, t
 from benchmarks.load import KEY, Load, Served
 from benchmarks.rivals import EMPTY, STOCK
 from benchmarks.sample import RECEIVED
+from benchmarks.server import as_role
+from infra.roles import DatabaseRole
 from infra.settings import Settings
 from services.http.development_issuer import DevelopmentIssuer
 from services.runtime import Runtime
@@ -63,7 +65,8 @@ def api_process(conninfo: str, home: Path) -> Iterator[tuple[Child, int]]:
     """Our API as `yewu serve` runs it, and its port."""
     port = free_port()
     environment = {
-        "DATABASE_URL": conninfo, "YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on", "YEWU_PORT": str(port),
+        "DATABASE_URL": as_role(conninfo, DatabaseRole.APP), "YEWU_HOME": str(home), "YEWU_PORT": str(port),
+        "YEWU_DEVELOPMENT_ISSUER": "on",
     }  # fmt: skip
     with serving(port, "services.cli", "serve", **environment) as api:
         yield api, port

@@ -25,6 +25,8 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from infra.roles import DatabaseRole
+
 NAME = "yewu"  # of the database, of its superuser and of the home folder
 PORT = "5432"  # only part of the socket's name: nothing listens on TCP
 OUR_MARK = f"cluster_name={NAME}"  # on every command line of ours, so that nobody else's server is taken for one
@@ -41,6 +43,8 @@ SETTINGS: Mapping[str, str] = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
+
+LOGINS = [role for role in DatabaseRole if role is not DatabaseRole.OWNER]
 
 SECONDS_TO_RECOVER = 300
 SECONDS_TO_STOP = 60
@@ -71,7 +75,8 @@ class Account(NamedTuple):
 class EmbeddedPostgres:
     """One PostgreSQL, in one home folder, for as long as the process that started it lives.
 
-    Only the owner of the home, and root, can connect. What goes wrong is an `EmbeddedPostgresError`.
+    Only the owner of the home, and root, can connect, as whichever role they name: the kernel says who they are. What
+    goes wrong is an `EmbeddedPostgresError`.
     """
 
     def __init__(self, home: Path, *, binaries: Path | None = None, settings: Mapping[str, str] = {}) -> None:
@@ -90,8 +95,12 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """How libpq finds the database; the same before, during and after a run."""
+        """How libpq finds the database as its superuser; the same before, during and after a run."""
         return self._conninfo(NAME)
+
+    def url_as(self, role: DatabaseRole) -> str:
+        """How it is found by a process that connects as this role."""
+        return make_conninfo(self.url, user=role)
 
     @property
     def process_id(self) -> int:
@@ -118,6 +127,7 @@ class EmbeddedPostgres:
             self._bring_programs_within_reach()
             self._open_socket_folder()
             self._ensure_data()
+            self._write_who_may_connect()
             self._launch()
             self._ensure_database()
         except BaseException as problem:
@@ -197,7 +207,7 @@ class EmbeddedPostgres:
         return bool(words[1:3] == ["-D", str(self._data)] and OUR_MARK in words)
 
     def _open_socket_folder(self) -> None:
-        """Whoever may enter it is trusted by PostgreSQL, and under /tmp anybody may have made it before us."""
+        """Whoever may enter it can take PostgreSQL's place, and under /tmp anybody may have made it before us."""
         with contextlib.suppress(FileExistsError):
             self._make_folder(self._socket_folder)
         status = self._socket_folder.lstat()
@@ -224,13 +234,20 @@ class EmbeddedPostgres:
         shutil.rmtree(new, ignore_errors=True)
         self._make_folder(new)
         words = ["initdb", "-D", str(new), "-U", NAME, "-E", "UTF8", "--locale=C", "--data-checksums"]
-        words += ["--auth-local=trust", "--auth-host=reject", "--no-instructions"]
+        words += ["--auth-local=peer", "--auth-host=reject", "--no-instructions"]
         version = self._run(["postgres", "--version"], otherwise=f"The programs in {self._binaries} do not run")
         if int(re.findall(r"\d+", version)[0]) >= 17:
             words += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         self._run(words, otherwise="PostgreSQL could not create its data folder")
         new.rename(self._data)
         os.sync()  # the new name, too, is to outlive a power cut
+
+    def _write_who_may_connect(self) -> None:
+        """Whoever has started us, and root, as any of the roles; nobody else, were they in the socket's folder."""
+        accounts = {entry.pw_name for entry in (pwd.getpwuid(os.geteuid()), pwd.getpwuid(0))}
+        maps = [f'{NAME} "{account}" {role}' for account in sorted(accounts) for role in (NAME, *LOGINS)]
+        for name, lines in (("pg_ident.conf", maps), ("pg_hba.conf", [f"local all all peer map={NAME}"])):
+            (self._data / name).write_text("\n".join([*lines, ""]))
 
     def _launch(self) -> None:
         fixed = {"listen_addresses": "", "port": PORT, "unix_socket_directories": str(self._socket_folder)}

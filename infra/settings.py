@@ -9,6 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregates.value import Value
 from infra.embedded import default_home
+from infra.roles import DatabaseRole
+
+DATABASE = "DATABASE_URL"
+OWN_ADDRESSES = {
+    DatabaseRole.MIGRATOR: "YEWU_MIGRATOR_URL",
+    DatabaseRole.PROJECTOR: "YEWU_PROJECTOR_URL",
+    DatabaseRole.AUDITOR: "YEWU_AUDITOR_URL",
+}
+"""Where the address of the database stands for a role, if it is not that of all."""
 
 
 class SettingError(Exception):
@@ -16,10 +25,14 @@ class SettingError(Exception):
 
 
 class Settings(Value):
-    """What the environment says. No `database_url`: the embedded database of `home`."""
+    """What the environment says. No `database_url`: the embedded database of `home`.
+
+    `own_urls` are the addresses of those roles that have one of their own.
+    """
 
     home: Path
     database_url: str | None
+    own_urls: Mapping[DatabaseRole, str]
     host: str
     port: int
     zone: ZoneInfo
@@ -37,7 +50,8 @@ class Settings(Value):
         env = os.environ if environment is None else environment
         return cls(
             home=Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve(),
-            database_url=env.get("DATABASE_URL") or None,
+            database_url=env.get(DATABASE) or None,
+            own_urls={role: env[name] for role, name in OWN_ADDRESSES.items() if env.get(name)},
             host=env.get("YEWU_HOST") or "127.0.0.1",
             port=_number(env, "YEWU_PORT", 8000, most=65535),
             zone=_zone(env.get("YEWU_ZONE") or "Asia/Shanghai"),
@@ -49,6 +63,12 @@ class Settings(Value):
             request_seconds=float(_number(env, "YEWU_REQUEST_SECONDS", 30)),
             max_page=_number(env, "YEWU_MAX_PAGE", 1000),
         )
+
+    def address(self, role: DatabaseRole) -> tuple[str, str | None]:
+        """The setting that tells this role where the database is, and what it says; None: the embedded one."""
+        if role in self.own_urls:
+            return OWN_ADDRESSES[role], self.own_urls[role]
+        return DATABASE, self.database_url
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, most: int = 1 << 31) -> int:

@@ -25,7 +25,9 @@ from infra.codec import Codec
 from infra.embedded import EmbeddedPostgres
 from infra.event_store import Writer
 from infra.migrations import migrate
-from infra.settings import Settings
+from infra.roles import DatabaseRole
+from infra.settings import DATABASE, OWN_ADDRESSES, Settings
+from services.addresses import address_for, address_for_migrations
 from services.demo import write_help_desk
 from services.founding import AlreadyFounded, Foundation, found
 from services.importing import HELP_DESK, run_import
@@ -126,18 +128,14 @@ def up(
     require_issuer(replace(settings, development_issuer=settings.database_url is None))
     stopping = Signals()
     with ExitStack() as stack:
-        conninfo, embedded = settings.database_url, None
-        if conninfo is None:
+        embedded = None
+        if settings.database_url is None:
+            settings = replace(settings, own_urls={})
             embedded = stack.enter_context(EmbeddedPostgres(settings.home))
-            conninfo = embedded.url
         _require_free(settings.host, settings.port)
-        migrate(conninfo)
-        environment = {
-            **os.environ,
-            "DATABASE_URL": conninfo,
-            "YEWU_HOME": str(settings.home),
-            "YEWU_DEVELOPMENT_ISSUER": "off" if embedded is None else "on",
-        }
+        migrate(address_for_migrations(settings))
+        conninfo = address_for(DatabaseRole.APP, settings)
+        environment = _environment(settings, embedded)
         reading, writing = os.pipe()
         stack.callback(os.close, writing)
         parts = {name: Part(name, environment, reading, tell) for name in PARTS}
@@ -183,6 +181,15 @@ def demo(settings: Settings, cases: int, tell: Callable[[str], None]) -> None:
             tell(f"{report.recorded} events of {report.cases} cases are on record.")
 
     up(settings, lambda: "Demo manager 演示经理", tell, fill)
+
+
+def _environment(settings: Settings, embedded: EmbeddedPostgres | None) -> dict[str, str]:
+    """What its parts are told. They find an embedded database by its home, each as its own role."""
+    told = {"YEWU_HOME": str(settings.home), "YEWU_DEVELOPMENT_ISSUER": "off" if embedded is None else "on"}
+    if embedded is None:
+        return {**os.environ, **told}
+    elsewhere = {DATABASE, *OWN_ADDRESSES.values()}
+    return {name: value for name, value in os.environ.items() if name not in elsewhere} | told
 
 
 def _is_new(conninfo: str) -> bool:

@@ -13,7 +13,9 @@ from psycopg.conninfo import make_conninfo
 
 from infra.embedded import EmbeddedPostgres
 from infra.migrations import migrate
+from infra.roles import admit
 from tests.folders import reachable_folder
+from tests.logins import give_passwords
 
 _numbers = itertools.count(1)
 
@@ -55,10 +57,15 @@ def database(postgres: str) -> Iterator[str]:
 def new_database(postgres: str) -> Iterator[str]:
     """A migrated database with an empty log, for fixtures that live longer than one test."""
     if "YEWU_TEST_DATABASE_URL" not in os.environ:
-        yield from _database(postgres, "template_yewu")
+        for url in _database(postgres, "template_yewu"):
+            with psycopg.connect(url, autocommit=True) as db:
+                admit(db)
+            yield url
         return
     for url in _database(postgres, "template0"):
         migrate(url)
+        with psycopg.connect(url, autocommit=True) as db:
+            give_passwords(db)
         yield url
 
 

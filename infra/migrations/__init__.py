@@ -8,6 +8,9 @@ from typing import Any
 
 import psycopg
 
+from infra.roles import DatabaseRole, admit
+
+OWNER = DatabaseRole.OWNER
 LOCK = 0x7965_7775  # "yewu"
 
 
@@ -20,17 +23,33 @@ def pending(db: psycopg.Connection[Any]) -> list[str]:
 
 
 def migrate(conninfo: str) -> list[str]:
-    """Bring a database up to date; the names of what was applied. Others who try meanwhile wait."""
+    """Bring a database up to date; the names of what was applied. Others who try meanwhile wait.
+
+    From the migration on that makes the roles everything is done in the owner's name.
+    """
     with psycopg.connect(conninfo, autocommit=True) as db:
         db.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-        db.execute("CREATE TABLE IF NOT EXISTS public.yewu_migration (name text PRIMARY KEY, at timestamptz NOT NULL)")
+        become_owner(db)
+        if db.execute("SELECT to_regclass('public.yewu_migration')").fetchone() == (None,):
+            db.execute("CREATE TABLE public.yewu_migration (name text PRIMARY KEY, at timestamptz NOT NULL)")
         missing = pending(db)
         for name, script in _scripts():
             if name in missing:
                 with db.transaction():
-                    db.execute(script.encode(), prepare=False)
                     db.execute("INSERT INTO public.yewu_migration VALUES (%s, now())", (name,))
+                    db.execute(script.encode(), prepare=False)
+                become_owner(db)
+        if db.execute("SELECT to_regprocedure('yewu.adopt_read_models()')").fetchone() != (None,):
+            db.execute("RESET ROLE")
+            admit(db)
     return missing
+
+
+def become_owner(db: psycopg.Connection[Any]) -> None:
+    """Go on in the name of the owner of our tables, once there is that role."""
+    ours = "SELECT 1 FROM pg_namespace WHERE nspname = 'yewu' AND nspowner = to_regrole(%s)"
+    if db.execute(ours, (OWNER,)).fetchone() is not None:
+        db.execute(f"SET ROLE {OWNER}".encode())
 
 
 def _scripts() -> Iterator[tuple[str, str]]:

@@ -122,11 +122,11 @@ def drop_unused(db: psycopg.Connection[Any], keep: Collection[str], age: timedel
     """Drop schemas of older code that no projector has kept alive for so long, those of the past with their own.
 
     `keep` are live schemas not to be touched, whatever their age. One that somebody reads just now is left for the next
-    time. The connection is in autocommit mode.
+    time, and so is one of another role, which `yewu migrate` hands over. The connection is in autocommit mode.
     """
     found = db.execute(
         "SELECT n.nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'place'"
-        " WHERE starts_with(n.nspname, 'rm_') ORDER BY n.nspname"
+        " WHERE starts_with(n.nspname, 'rm_') AND pg_has_role(n.nspowner, 'USAGE') ORDER BY n.nspname"
     ).fetchall()
     names = [name for (name,) in found]
     kept = {*keep, *(name for name in names if _alive(db, name, age))}

@@ -13,12 +13,14 @@ from urllib.parse import quote
 import psycopg
 import typer
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFunction, UndefinedTable
 from rich.progress import Progress
 
 from aggregates.refused import Refused
-from infra.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from infra.settings import SettingError, Settings
+from infra.embedded import EmbeddedPostgresError
+from infra.roles import UNPREPARED, DatabaseRole, Unfit
+from infra.settings import DATABASE, OWN_ADDRESSES, SettingError, Settings
+from services.addresses import address_for, address_for_migrations
 from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
 from services.cli.output import console, errors, give_up, show
@@ -44,7 +46,7 @@ def main() -> None:
         app()
     except SaidNo as no:
         give_up(str(no), no.problem, as_json=as_json)
-    except (SettingError, EmbeddedPostgresError, CannotRun) as error:
+    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit) as error:
         give_up(str(error), as_json=as_json)
     except ImportFailed as failed:
         give_up(_in_our_language(failed), as_json=as_json)
@@ -53,7 +55,11 @@ def main() -> None:
         give_up(f"The database does not answer ({said}): start Yewu with `make up`, or mend DATABASE_URL.",
                 as_json=as_json)  # fmt: skip
     except (UndefinedTable, UndefinedFunction, InvalidSchemaName):
-        give_up("This database has not been prepared for Yewu: run `yewu migrate` first.", as_json=as_json)
+        give_up(UNPREPARED, as_json=as_json)
+    except InsufficientPrivilege as error:
+        said = " ".join(str(error).split())
+        give_up(f"The database refuses this login ({said}): name the one that the command needs, see docs/operate.md.",
+                as_json=as_json)  # fmt: skip
 
 
 @app.command()
@@ -79,7 +85,7 @@ def migrate(as_json: AsJson = False) -> None:
     """迁移 / Bring the database up to date."""
     from infra.migrations import migrate as run
 
-    show({"applied": run(_conninfo())}, as_json=as_json)
+    show({"applied": run(address_for_migrations(_settings()))}, as_json=as_json)
 
 
 @app.command()
@@ -87,7 +93,7 @@ def serve() -> None:
     """接口 / The API alone."""
     from services.processes import serve as run
 
-    run(_conninfo(), _settings())
+    run(_address(DatabaseRole.APP), _settings())
 
 
 @app.command()
@@ -95,7 +101,7 @@ def project() -> None:
     """投影 / The projector alone: keeps the read model level with the log."""
     from services.processes import project as run
 
-    run(_conninfo())
+    run(_address(DatabaseRole.PROJECTOR))
 
 
 @app.command()
@@ -103,7 +109,7 @@ def build() -> None:
     """构建 / The builder alone: makes the past days that people ask for."""
     from services.processes import build as run
 
-    run(_conninfo(), _settings().zone)
+    run(_address(DatabaseRole.PROJECTOR), _settings().zone)
 
 
 @app.command()
@@ -135,7 +141,7 @@ def found(
     zone = _settings().zone.key
     foundation = Foundation(manager=manager or _first_manager(), currency=currency, zone=zone)
     try:
-        manager_id = found_now(_conninfo(), foundation)
+        manager_id = found_now(_address(DatabaseRole.APP), foundation)
     except AlreadyFounded:
         if not if_new:
             sentence = "The department is founded already: appoint people with `yewu department appoint`."
@@ -188,7 +194,10 @@ def import_(
     with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("import", total=None)
         report = run_import(
-            _conninfo(), file, map_, progress=lambda done, goal: progress.update(task, completed=done, total=goal)
+            _address(DatabaseRole.APP),
+            file,
+            map_,
+            progress=lambda done, goal: progress.update(task, completed=done, total=goal),
         )
     show({name: getattr(report, name) for name in report.__struct_fields__}, as_json=as_json)
 
@@ -200,7 +209,9 @@ def rebuild(as_json: AsJson = False) -> None:
 
     with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("rebuild", total=None)
-        position = run(_conninfo(), lambda done, goal: progress.update(task, completed=done, total=goal))
+        position = run(
+            _address(DatabaseRole.PROJECTOR), lambda done, goal: progress.update(task, completed=done, total=goal)
+        )
     show({"position": position}, as_json=as_json)
 
 
@@ -293,14 +304,17 @@ def _first_manager() -> str:
 def _settings() -> Settings:
     """What the environment says; SettingError where it makes no sense."""
     settings = Settings.read()
-    try:
-        conninfo_to_dict(settings.database_url or "")
-    except psycopg.ProgrammingError:  # its sentence would show the password
-        raise SettingError("DATABASE_URL: write an address such as postgresql://user@host/database.") from None
+    for name, url in (
+        (DATABASE, settings.database_url),
+        *((OWN_ADDRESSES[r], u) for r, u in settings.own_urls.items()),
+    ):
+        try:
+            conninfo_to_dict(url or "")
+        except psycopg.ProgrammingError:  # its sentence would show the password
+            raise SettingError(f"{name}: write an address such as postgresql://user@host/database.") from None
     return settings
 
 
-def _conninfo() -> str:
-    """The database: the one named, or the embedded one of the home if it runs."""
-    settings = _settings()
-    return settings.database_url or EmbeddedPostgres(settings.home).url
+def _address(role: DatabaseRole) -> str:
+    """Where a command of this role finds the database: the one named, or the embedded one of the home if it runs."""
+    return address_for(role, _settings())

@@ -15,13 +15,13 @@ from starlette.routing import Route
 
 from infra.read_model.schema import MOST_SILENT
 from infra.reading import Place
+from infra.roles import UNSAFE
 from infra.settings import Settings
 from services.http.wire import Endpoint, Reply, Request
 from services.lags import Lag, lags
 from services.runtime import Runtime
 
 MOST_BEHIND = 10_000
-UNSAFE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 def health_routes(runtime: Runtime, settings: Settings) -> Iterator[Route]:
@@ -91,9 +91,7 @@ class Health:
 
     async def _unsafe(self) -> list[str]:
         async with self._runtime.pool.connection() as db:
-            cursor = await db.execute(
-                "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off' ORDER BY name", (list(UNSAFE),)
-            )
+            cursor = await db.execute(UNSAFE)
             return [name for (name,) in await cursor.fetchall()]
 
 

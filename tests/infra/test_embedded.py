@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from infra import embedded
-from infra.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_home, find_binaries
+from infra.embedded import LOGINS, EmbeddedPostgres, EmbeddedPostgresError, default_home, find_binaries
+from infra.roles import DatabaseRole
 
 ROOT = os.geteuid() == 0
 PROJECT = Path(__file__).parents[2]
@@ -28,7 +31,7 @@ PROJECT = Path(__file__).parents[2]
 STARTS_AND_WAITS = """
 import signal, sys
 from pathlib import Path
-from infra.embedded import EmbeddedPostgres
+from infra.embedded import LOGINS, EmbeddedPostgres
 
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.process_id, flush=True)
@@ -69,6 +72,19 @@ def test_the_first_start_makes_the_database_of_our_user(home: Path) -> None:
         assert postgres.exit_code() is None
         assert psutil.Process(postgres.process_id).name() == "postgres"
     assert postgres.exit_code() == 0
+
+
+def test_roles_connect_by_their_names(home: Path) -> None:
+    with EmbeddedPostgres(home) as postgres:
+        tell(postgres, "do 'begin create role yewu_app login; exception when duplicate_object then end'")
+        with psycopg.connect(postgres.url_as(DatabaseRole.APP)) as db:
+            assert db.execute("select current_user").fetchone() == ("yewu_app",)
+
+
+def test_data_that_an_older_version_left_open_are_closed(home: Path) -> None:
+    (home / "pg/pg_hba.conf").write_text("local all all trust\n")
+    with EmbeddedPostgres(home) as postgres:
+        assert ask(postgres, "select string_agg(distinct auth_method, ' ') from pg_hba_file_rules") == "peer"
 
 
 def test_a_restart_finds_what_was_written(home: Path) -> None:
@@ -266,6 +282,15 @@ def test_home_is_where_the_environment_says_or_where_data_of_programs_lives(monk
 
 @pytest.mark.skipif(not ROOT, reason="only root hands its server to another account")
 class TestRoot:
+    def test_whoever_comes_through_the_socket_from_another_account_is_turned_away(self, home: Path) -> None:
+        with EmbeddedPostgres(home) as postgres:
+            nobody = pwd.getpwnam("nobody")  # as whom the server runs: the socket's folder is open to them
+            account: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            for login in ("yewu", *LOGINS):
+                words = [postgres._binaries / "psql", make_conninfo(postgres.url, user=login)]
+                done = subprocess.run(words, **account, capture_output=True, text=True, check=False)
+                assert f'Peer authentication failed for user "{login}"' in done.stderr
+
     def test_runs_the_server_as_an_unprivileged_account_in_a_home_it_may_only_pass(self, home: Path) -> None:
         with EmbeddedPostgres(home) as postgres:
             server = psutil.Process(postgres.process_id)

@@ -23,6 +23,7 @@ from infra.codec import Codec
 from infra.read_model.as_of import AsOfBuilder
 from infra.read_model.follower import Follower
 from infra.read_model.projector import Projector
+from infra.roles import DatabaseRole
 from infra.settings import Settings
 from infra.tracing import Tracing
 from services.composition import read_model
@@ -31,6 +32,7 @@ from services.http.app import create_app
 from services.http.development_issuer import DevelopmentIssuer
 from services.http.traced import Traced
 from services.up import found_now
+from tests.logins import as_role
 
 
 def wait_until(true: Callable[[], object], seconds: float = 15) -> None:
@@ -45,7 +47,9 @@ class Yewu:
     """What a test does with a running Yewu."""
 
     def __init__(self, address: str, issuer: DevelopmentIssuer, manager_id: str, database: str) -> None:
-        self.address, self.issuer, self.manager_id, self.database = address, issuer, manager_id, database
+        self.address, self.issuer, self.manager_id = address, issuer, manager_id
+        self.database = database
+        """Its address for whoever looks at it with all rights."""
         self._clients: dict[str, httpx.Client] = {}
 
     def as_(self, subject: str | None, **headers: str) -> httpx.Client:
@@ -111,7 +115,11 @@ def running(
     projecting: Tracing | None = None,
     **settings: object,
 ) -> Iterator[Yewu]:
-    """Yewu around a migrated database, founded, until the end of the block; its spans go where they are told to."""
+    """Yewu around a migrated database, founded, until the end of the block, each part as its own role.
+
+    Its spans go where they are told to.
+    """
+    application, projector = as_role(database, DatabaseRole.APP), as_role(database, DatabaseRole.PROJECTOR)
     port = _free_port()
     all_settings = replace(
         Settings.read({"YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on", "YEWU_PORT": str(port)}),
@@ -121,14 +129,14 @@ def running(
     model = read_model(Codec(Event.known.values()))
     threads = [
         threading.Thread(
-            target=Projector(database, model, follower=Follower if projecting is None else projecting.follower).run,
+            target=Projector(projector, model, follower=Follower if projecting is None else projecting.follower).run,
             args=(stop,),
             name="projector",
         ),
-        threading.Thread(target=AsOfBuilder(database, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
+        threading.Thread(target=AsOfBuilder(projector, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
     ]
-    manager_id = found_now(database, Foundation(manager="Max"))
-    app: ASGIApp = create_app(database, all_settings, tracing=serving)
+    manager_id = found_now(application, Foundation(manager="Max"))
+    app: ASGIApp = create_app(application, all_settings, tracing=serving)
     if serving is not None:
         app = Traced(app, serving)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))

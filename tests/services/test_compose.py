@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import jwt
+import psycopg
 import typer
 import yaml  # type: ignore[import-untyped]  # it comes without types
 from httpx import ASGITransport, AsyncClient
 
-from infra.settings import Settings
+from infra.embedded import EmbeddedPostgres, find_binaries
+from infra.migrations import migrate
+from infra.settings import DATABASE, OWN_ADDRESSES, Settings
 from services.cli.main import app
 from services.demonstration_issuer import create_issuer
+from tests.folders import reachable_folder
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -43,6 +50,50 @@ def test_the_settings_of_the_containers_make_sense() -> None:
     settings = Settings.read(environment)
     assert settings.jwks_url == "http://issuer:8080/jwks.json"
     assert not settings.development_issuer
+
+
+def test_each_container_connects_as_its_own_role() -> None:
+    logins = {}
+    for name, service in OURS.items():
+        addresses = [
+            value for key, value in service["environment"].items() if key in {DATABASE, *OWN_ADDRESSES.values()}
+        ]
+        logins[name] = [str(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", address)) for address in addresses]
+    assert logins == {
+        "migrate": ["postgresql://yewu:yewu@postgres/yewu"],
+        "found": ["postgresql://yewu_app:yewu@postgres/yewu"],
+        "api": ["postgresql://yewu_app:yewu@postgres/yewu"],
+        "projector": ["postgresql://yewu_projector:yewu@postgres/yewu"],
+        "builder": ["postgresql://yewu_projector:yewu@postgres/yewu"],
+        "issuer": [],
+    }
+
+
+def test_the_logins_that_the_container_of_postgresql_makes_are_those_that_the_migrations_want() -> None:
+    passwords = {name: "s'ecret" for name in COMPOSE["services"]["postgres"]["environment"] if name.startswith("YEWU_")}
+    with EmbeddedPostgres(reachable_folder() / "postgres") as server:
+        psql = [
+            str(find_binaries() / "psql"),
+            "--no-psqlrc",
+            "--set=ON_ERROR_STOP=1",
+            "-f",
+            str(ROOT / "docker/logins.sql"),
+        ]
+        subprocess.run([*psql, server.url], env={**os.environ, **passwords}, check=True, capture_output=True)
+        migrate(server.url)
+        with psycopg.connect(server.url) as db:
+            found = db.execute(
+                "SELECT rolname, rolpassword IS NOT NULL, rolcanlogin, rolinherit FROM pg_authid"
+                " WHERE rolname ~ '^yewu_'"
+            ).fetchall()
+    assert sorted(found) == [
+        ("yewu_app", True, True, False),
+        ("yewu_auditor", True, True, False),
+        ("yewu_migrator", True, True, False),
+        ("yewu_owner", False, False, False),
+        ("yewu_projector", True, True, False),
+        ("yewu_reader", False, True, False),
+    ]
 
 
 def test_the_demonstration_issuer_signs_with_the_key_it_publishes() -> None:

@@ -16,9 +16,12 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
+from infra.embedded import EmbeddedPostgres
 from tests.folders import reachable_folder
+from tests.logins import addresses
 from tests.services.running import _free_port as free_port
 from tests.services.running import done, wait_until
 
@@ -223,7 +226,7 @@ def test_the_database_that_is_named_is_used_and_nobody_hands_out_tokens_beside_i
 ) -> None:
     home, keys = new_home(), "http://127.0.0.1:9/jwks.json"
     running = Running(
-        home, free_port(), DATABASE_URL=database, YEWU_JWKS_URL=keys, YEWU_DEVELOPMENT_ISSUER="on"
+        home, free_port(), **addresses(database), YEWU_JWKS_URL=keys, YEWU_DEVELOPMENT_ISSUER="on"
     ).until_ready()
     try:
         assert httpx.post(f"http://127.0.0.1:{running.port}/development/token", trust_env=False).status_code == 404
@@ -234,6 +237,16 @@ def test_the_database_that_is_named_is_used_and_nobody_hands_out_tokens_beside_i
         status = running.end()
     assert status == 0
     assert left_over(family, home) == []
+
+
+def test_every_part_connects_to_the_embedded_database_as_its_own_role(at_work: Running) -> None:
+    with psycopg.connect(EmbeddedPostgres(at_work.home).url) as db:
+        found = db.execute(
+            "SELECT DISTINCT usename, split_part(application_name, ' ', 1) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert {login for login, _ in found} == {"yewu_app", "yewu_projector"}
+    assert {name for login, name in found if login == "yewu_projector"} >= {"yewu-projector", "yewu-builder"}
 
 
 def test_beside_a_database_of_ones_own_an_issuer_must_be_named(tmp_path: Path) -> None:

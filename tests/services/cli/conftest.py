@@ -31,8 +31,8 @@ def terminal(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("YEWU_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DATABASE_URL", open_office.database)
     monkeypatch.setenv("YEWU_URL", open_office.address)
     terminal = Terminal(open_office, monkeypatch, capsys)
+    terminal.look_after(open_office.database)
     terminal.sign_in(open_office.manager_id)
     return terminal

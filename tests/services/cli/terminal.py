@@ -9,6 +9,7 @@ import pytest
 
 from aggregates.actor import Role
 from services.cli import main
+from tests.logins import addresses
 from tests.services.running import Yewu
 
 
@@ -44,6 +45,11 @@ class Terminal:
     def sign_in(self, subject: str) -> None:
         """Go on as somebody else."""
         self.environment.setenv("YEWU_TOKEN", self.yewu.issuer.token(subject))
+
+    def look_after(self, database: str) -> None:
+        """Go on with another database, each command as its own role."""
+        for name, address in addresses(database).items():
+            self.environment.setenv(name, address)
 
     def sign_in_as(self, role: Role) -> str:
         """Go on as somebody new in that office; who it is."""

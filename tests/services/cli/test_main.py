@@ -11,6 +11,7 @@ import pytest
 from aggregates.actor import Role
 from services.demo import write_help_desk
 from services.lags import LAGS
+from tests.logins import addresses
 from tests.services.cli.terminal import Terminal
 from tests.services.running import done, running
 
@@ -120,7 +121,7 @@ def test_the_history_of_one_thing(terminal: Terminal) -> None:
 
 
 def test_a_department_is_founded_once(terminal: Terminal, database: str) -> None:
-    terminal.environment.setenv("DATABASE_URL", database)
+    terminal.look_after(database)
     founded = terminal("found", "--manager", "Lin 林", "--json").document
     assert (founded["founded"], founded["manager"]) == (True, "Lin 林")
 
@@ -131,23 +132,53 @@ def test_a_department_is_founded_once(terminal: Terminal, database: str) -> None
 
 
 def test_a_database_is_prepared_first(terminal: Terminal, empty_database: str) -> None:
-    terminal.environment.setenv("DATABASE_URL", empty_database)
+    terminal.look_after(empty_database)
     assert terminal("found").sentence == UNPREPARED
     assert terminal("rebuild").sentence == UNPREPARED
+    terminal.environment.setenv("YEWU_MIGRATOR_URL", empty_database)
     assert terminal("migrate", "--json").document["applied"]
     assert terminal("migrate", "--json").document == {"applied": []}
     assert terminal("found", "--json").document["founded"] is True
 
 
 def test_a_database_that_is_not_there_is_said_so(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.environment.setenv("DATABASE_URL", f"host={tmp_path}")
+    for name in addresses(""):
+        terminal.environment.setenv(name, f"host={tmp_path}")
     for words in (("found",), ("rebuild",), ("migrate",)):
         assert terminal(*words).sentence.startswith("The database does not answer (")
 
 
 def test_an_address_of_a_database_that_is_none_does_not_come_to_light(terminal: Terminal) -> None:
-    terminal.environment.setenv("DATABASE_URL", "secret")
-    assert terminal("migrate").sentence == ("DATABASE_URL: write an address such as postgresql://user@host/database.")
+    for name in ("YEWU_PROJECTOR_URL", "DATABASE_URL"):
+        terminal.environment.setenv(name, "secret")
+        assert terminal("migrate").sentence == f"{name}: write an address such as postgresql://user@host/database."
+
+
+def test_a_login_that_may_too_much_is_turned_away_by_every_command_that_needs_less(
+    terminal: Terminal, database: str, tmp_path: Path
+) -> None:
+    for name in addresses(""):
+        terminal.environment.setenv(name, database)
+    for words, role, setting in (
+        (("found",), "yewu_app", "DATABASE_URL"),
+        (("serve",), "yewu_app", "DATABASE_URL"),
+        (("import", str(tmp_path), "--map", "helpdesk"), "yewu_app", "DATABASE_URL"),
+        (("project",), "yewu_projector", "YEWU_PROJECTOR_URL"),
+        (("build",), "yewu_projector", "YEWU_PROJECTOR_URL"),
+        (("rebuild",), "yewu_projector", "YEWU_PROJECTOR_URL"),
+    ):
+        said = terminal(*words).sentence
+        assert said.startswith(f"{setting} connects as "), words
+        assert said.endswith(f", who is a superuser: too much; name the login {role}."), words
+
+
+def test_a_login_that_may_too_little_is_said_so(terminal: Terminal, database: str) -> None:
+    terminal.look_after(database)
+    terminal.environment.setenv("YEWU_MIGRATOR_URL", addresses(database)["DATABASE_URL"])
+    assert terminal("migrate").sentence == (
+        'The database refuses this login (permission denied to set role "yewu_owner"): name the one that the command'
+        " needs, see docs/operate.md."
+    )
 
 
 def test_the_read_model_is_built_anew_beside_the_one_in_use(terminal: Terminal) -> None:
