@@ -82,11 +82,19 @@ class Codec:
         tags = {stream_id: None}
         for read, find in self._mentions[kind]:
             tags.update(dict.fromkeys(find(read(event))))
-        held = tuple((scope, value) for scope, field in self._uniques[kind] if (value := field(event)))
         data = encode(event)
         if b"\\u0000" in data and NUL.search(data):
             raise ValueError(f"a text of {kind.__name__} has a NUL character in it")
-        return Stored(kind.__name__, kind.schema, data, tuple(tags), held)
+        return Stored(kind.__name__, kind.schema, data, tuple(tags), self.held(event))
+
+    def held(self, event: Event) -> tuple[tuple[str, str], ...]:
+        """The values, each with its scope, that no other stream may carry from now on."""
+        return tuple((scope, value) for scope, field in self._uniques[type(event)] if (value := field(event)))
+
+    @property
+    def reserving(self) -> list[str]:
+        """The names of the events that may hold such values."""
+        return sorted(name for name, kind in self.events.items() if self._uniques[kind])
 
     def decoder(self, name: str, schema: int) -> Decode:
         """How to read what is stored under this name and schema; UnknownEvent if nobody here can."""

@@ -65,13 +65,18 @@ SELECT 'may switch triggers off' WHERE has_parameter_privilege(session_user, 'se
 """What a login may do that `role` need not; it is not asked of superusers, who may do everything."""
 
 
+def require_durable(db: psycopg.Connection[Any]) -> None:
+    """Unfit unless the server keeps what is committed."""
+    if unsafe := [name for (name,) in db.execute(UNSAFE)]:
+        raise Unfit(f"PostgreSQL runs with {' and '.join(unsafe)} off and could lose what is recorded: switch it on.")
+
+
 def require_fit(db: psycopg.Connection[Any], role: DatabaseRole, setting: str) -> None:
     """Unfit unless the server keeps what is committed and this login has the rights of the role and no others.
 
     `setting` is where the address of the database stands.
     """
-    if unsafe := [name for (name,) in db.execute(UNSAFE)]:
-        raise Unfit(f"PostgreSQL runs with {' and '.join(unsafe)} off and could lose what is recorded: switch it on.")
+    require_durable(db)
     login, is_super, has_role = db.execute(
         "SELECT session_user, rolsuper, pg_has_role(session_user, to_regrole(%s), 'USAGE') FROM pg_roles"
         " WHERE rolname = session_user AND to_regnamespace('yewu') IS NOT NULL",

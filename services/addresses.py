@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import psycopg
 
 from infra.embedded import EmbeddedPostgres
+from infra.migrations import migrate
 from infra.roles import DatabaseRole, require_fit
 from infra.settings import Settings
 
@@ -24,3 +28,16 @@ def address_for(role: DatabaseRole, settings: Settings) -> str:
 def address_for_migrations(settings: Settings) -> str:
     """The address by which the database is brought up to date; the first time takes a superuser."""
     return settings.address(DatabaseRole.MIGRATOR)[1] or EmbeddedPostgres(settings.home).url
+
+
+@contextmanager
+def database_at_hand(settings: Settings) -> Iterator[None]:
+    """Within the block there is a database: the one named, or the embedded one, started if it does not run."""
+    with ExitStack() as stack:
+        if settings.database_url is None and not settings.own_urls:
+            embedded = EmbeddedPostgres(settings.home)
+            try:
+                psycopg.connect(embedded.url).close()
+            except psycopg.OperationalError:
+                migrate(stack.enter_context(embedded).url)
+        yield

@@ -17,6 +17,7 @@ from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFu
 from rich.progress import Progress
 
 from aggregates.refused import Refused
+from infra.backup_file import BackupError
 from infra.embedded import EmbeddedPostgresError
 from infra.roles import UNPREPARED, DatabaseRole, Unfit
 from infra.settings import DATABASE, OWN_ADDRESSES, SettingError, Settings
@@ -46,7 +47,7 @@ def main() -> None:
         app()
     except SaidNo as no:
         give_up(str(no), no.problem, as_json=as_json)
-    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit) as error:
+    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit, BackupError) as error:
         give_up(str(error), as_json=as_json)
     except ImportFailed as failed:
         give_up(_in_our_language(failed), as_json=as_json)
@@ -240,6 +241,37 @@ def retry(
     """重试 / Fold a parked row again from zero, after whatever held it up has been mended."""
     body = {"row_table": row_table, "row_key": row_key}
     show(ask("POST", "/parked/retry", body=body), as_json=as_json)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="备份目录 / a folder without a backup in it")],
+    as_json: AsJson = False,
+) -> None:
+    """备份 / Write the whole log to a folder, while others go on working."""
+    from services.copies import back_up as run
+
+    with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
+        task = progress.add_task("backup", total=None)
+        copied = run(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
+    show({name: getattr(copied, name) for name in copied.__struct_fields__}, as_json=as_json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="备份目录 / the folder of a backup")],
+    check: Annotated[bool, typer.Option("--check", help="只校验 / only see whether it is whole")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """恢复 / Fill an empty database from a backup; then its read model is built as ever."""
+    from services.copies import check_only
+    from services.copies import restore as run
+
+    with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
+        task = progress.add_task("check" if check else "restore", total=None)
+        act = check_only if check else run
+        copied = act(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
+    show({name: getattr(copied, name) for name in copied.__struct_fields__}, as_json=as_json)
 
 
 @events.command()

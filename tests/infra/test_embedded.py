@@ -287,7 +287,7 @@ class TestRoot:
             nobody = pwd.getpwnam("nobody")  # as whom the server runs: the socket's folder is open to them
             account: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             for login in ("yewu", *LOGINS):
-                words = [postgres._binaries / "psql", make_conninfo(postgres.url, user=login)]
+                words = [str(postgres._binaries / "psql"), make_conninfo(postgres.url, user=login)]
                 done = subprocess.run(words, **account, capture_output=True, text=True, check=False)
                 assert f'Peer authentication failed for user "{login}"' in done.stderr
 

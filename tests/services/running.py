@@ -111,13 +111,14 @@ def running(
     database: str,
     home: Path,
     *,
+    manager_id: str | None = None,
     serving: Tracing | None = None,
     projecting: Tracing | None = None,
     **settings: object,
 ) -> Iterator[Yewu]:
-    """Yewu around a migrated database, founded, until the end of the block, each part as its own role.
+    """Yewu around a migrated database until the end of the block, each part as its own role.
 
-    Its spans go where they are told to.
+    Unless somebody is named who manages it already, the department is founded. Spans go where they are told to.
     """
     application, projector = as_role(database, DatabaseRole.APP), as_role(database, DatabaseRole.PROJECTOR)
     port = _free_port()
@@ -135,7 +136,8 @@ def running(
         ),
         threading.Thread(target=AsOfBuilder(projector, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
     ]
-    manager_id = found_now(application, Foundation(manager="Max"))
+    if manager_id is None:
+        manager_id = found_now(application, Foundation(manager="Max"))
     app: ASGIApp = create_app(application, all_settings, tracing=serving)
     if serving is not None:
         app = Traced(app, serving)

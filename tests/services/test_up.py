@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import os
 import pty
 import select
@@ -195,6 +196,27 @@ def test_killed_it_leaves_no_orphan(office: Office) -> None:
 def test_a_second_start_on_the_same_data_is_refused(at_work: Running) -> None:
     said = refusal(at_work.home, free_port())
     assert said.startswith(f"Another Yewu already runs on {at_work.home}: ")
+
+
+def told(home: Path, *words: str) -> Any:
+    """What a command that must succeed answers with --json."""
+    words = (*YEWU, *words, "--json")
+    done = subprocess.run(words, cwd=ROOT, env=surroundings(home, free_port()), capture_output=True, check=False)
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)
+
+
+def test_what_was_backed_up_goes_on_in_another_home(office: Office) -> None:
+    folder, home = reachable_folder() / "backup", new_home()
+    copied = told(office.home, "backup", str(folder))
+    assert told(home, "restore", str(folder))["position"] == copied["position"] > 0
+    running = Running(home, free_port()).until_ready()
+    try:
+        assert "is founded" not in running.said
+        assert running.ask(f"/employees/{office.anna}")["name"] == "Anna"
+        assert told(home, "backup", str(folder / "while it runs"))["position"] == copied["position"]
+    finally:
+        running.end()
 
 
 def test_a_second_start_on_the_same_port_is_refused(at_work: Running, office: Office) -> None:

@@ -188,6 +188,29 @@ def test_the_read_model_is_built_anew_beside_the_one_in_use(terminal: Terminal) 
     assert terminal("status", "--json").document["position"] == head
 
 
+def test_a_log_is_backed_up_checked_and_restored(terminal: Terminal, database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    copied = terminal("backup", str(folder), "--json").document
+    assert list(copied) == ["file", "position", "bytes", "seconds"]
+    assert copied["position"] == terminal("status", "--json").document["head"]
+    assert terminal("restore", str(folder), "--check", "--json").document["position"] == copied["position"]
+    assert terminal("backup", str(folder)).sentence.startswith(f"{copied['file']} is there already")
+    assert terminal("restore", str(folder)).sentence.startswith("This log is not empty")
+
+    terminal.look_after(database)
+    assert "position" in terminal.do("restore", str(folder))
+    assert terminal("restore", str(tmp_path), "--check").sentence == (
+        f"{tmp_path / 'log.yewu'} cannot be read (No such file or directory)."
+    )
+
+
+def test_whoever_may_write_makes_no_backup(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.environment.delenv("YEWU_AUDITOR_URL")
+    assert terminal("backup", str(tmp_path / "b")).sentence == (
+        "DATABASE_URL connects as yewu_app, who may append to the log: too much; name the login yewu_auditor."
+    )
+
+
 @pytest.fixture
 def help_desk(tmp_path: Path) -> Path:
     return write_help_desk(tmp_path / "desk.xes.gz", cases=5)
