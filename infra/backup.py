@@ -106,8 +106,8 @@ def _open(folder: Path) -> BackupFile:
 
 
 def _rows(db: psycopg.Connection[Any], position: int, progress: Progress) -> Iterator[bytes]:
-    """The log up to a position as binary COPY, in blocks; BackupError if it has gaps."""
-    query = f"SELECT {', '.join(COLUMNS)} FROM yewu.log WHERE position <= {position} ORDER BY position"
+    """The log, which goes up to a position, as binary COPY, in blocks; BackupError if it has gaps."""
+    query = f"SELECT {', '.join(COLUMNS)} FROM yewu.log ORDER BY position"
     done, block = 0, bytearray()
     with db.cursor() as cursor:
         with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as copy:

@@ -151,6 +151,16 @@ def test_only_an_empty_log_is_filled(history: str, folder: Path, database: str) 
     assert len(rows(database, EVERYTHING)) == EVENTS
 
 
+def test_whoever_would_append_meanwhile_waits(folder: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def somebody_appends(*_: Any) -> None:
+        with psycopg.connect(database, options="-c lock_timeout=100ms") as db:
+            db.execute("UPDATE yewu.head SET position = 1")  # what every append begins with
+
+    monkeypatch.setattr("infra.backup._take_in", somebody_appends)
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        restore_to(database, folder)
+
+
 def test_an_unprepared_database_is_not_filled(empty_database: str, folder: Path) -> None:
     with psycopg.connect(empty_database, autocommit=True) as db, refused("run `yewu migrate` first"):
         restore(db, folder, CODEC)
