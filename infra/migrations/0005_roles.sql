@@ -1,5 +1,6 @@
--- Who may do what. Roles belong to the whole server: another database of it may have made them. Only a superuser can
--- apply this migration; from here on `yewu_migrator` suffices, and whatever follows is done in the owner's name.
+-- The roles; what they may do stands in rights.sql. Roles belong to the whole server: another database of it may have made
+-- them. Only a superuser can apply this migration; from here on `yewu_migrator` suffices, and whatever follows is done in
+-- the owner's name.
 DO $$
 DECLARE
     name text;
@@ -53,18 +54,9 @@ CALL yewu.adopt_read_models();
 CALL yewu.hand_over('yewu', 'yewu_owner');
 ALTER TABLE public.yewu_migration OWNER TO yewu_owner;
 
-REVOKE ALL ON SCHEMA yewu FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA yewu FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA yewu FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE yewu_owner, yewu_projector REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
-
-GRANT USAGE ON SCHEMA yewu TO yewu_app, yewu_projector, yewu_auditor;
-GRANT SELECT ON yewu.log, yewu.head, yewu.answer, yewu.rebuild TO yewu_app;
-GRANT EXECUTE ON FUNCTION yewu.append, yewu.request_build TO yewu_app;
-GRANT SELECT ON yewu.log, yewu.head TO yewu_projector;
-GRANT SELECT, INSERT, UPDATE, DELETE ON yewu.rebuild, yewu.build_request TO yewu_projector;
-GRANT SELECT ON yewu.log, yewu.event, yewu.head TO yewu_auditor;
 
 -- What the projector makes from now on.
 ALTER DEFAULT PRIVILEGES FOR ROLE yewu_projector GRANT USAGE ON SCHEMAS TO yewu_app, yewu_reader, yewu_auditor;

@@ -1,7 +1,8 @@
-"""Our own migrations: numbered SQL files, applied in order by one process at a time."""
+"""Our own migrations: numbered SQL files, applied in order by one process at a time; behind them the rights, always."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -40,6 +41,7 @@ def migrate(conninfo: str) -> list[str]:
                     db.execute(script.encode(), prepare=False)
                 become_owner(db)
         if db.execute("SELECT to_regprocedure('yewu.adopt_read_models()')").fetchone() != (None,):
+            db.execute(files(__name__).joinpath("rights.sql").read_bytes(), prepare=False)
             db.execute("RESET ROLE")
             admit(db)
     return missing
@@ -54,5 +56,5 @@ def become_owner(db: psycopg.Connection[Any]) -> None:
 
 def _scripts() -> Iterator[tuple[str, str]]:
     for file in sorted(files(__name__).iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".sql"):
+        if re.fullmatch(r"\d{4}_\w+\.sql", file.name):
             yield file.name, file.read_text(encoding="utf-8")

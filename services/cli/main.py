@@ -118,7 +118,7 @@ def policies() -> None:
     """策略与时钟 / The policies and the clock alone: what follows from events, and from time passing."""
     from services.processes import follow_policies as run
 
-    run(_conninfo(), _settings().zone)
+    run(_address(DatabaseRole.APP), _settings().zone)
 
 
 @app.command(hidden=True)

@@ -131,7 +131,7 @@ def test_even_in_the_owners_name_the_log_is_not_changed(desk: str, statement: st
         ("SELECT * FROM yewu.rebuild", {APP, PROJECTOR}),
         ("SELECT * FROM yewu.build_request", {PROJECTOR}),
         ("UPDATE yewu.build_request SET done = 1", {PROJECTOR}),
-        ("SELECT * FROM yewu.request_build('rm_0_0123456789abcdef', '', '{}', null, null, false)", {APP}),
+        ("SELECT * FROM yewu.request_build('rm_0_0123456789abcdef', '', '{}', null, null, '{}', false)", {APP}),
         ("SELECT * FROM rm_0.place", set(RUNNING)),
         ("UPDATE rm_0.place SET position = 2", {PROJECTOR}),
         ("DROP SCHEMA rm_0 CASCADE", {PROJECTOR}),
@@ -162,6 +162,33 @@ def test_every_function_that_acts_in_the_owners_name_looks_for_names_in_one_plac
     for name, config, owner in found:
         assert "search_path=pg_catalog, pg_temp" in config, name
         assert owner == DatabaseRole.OWNER, name
+
+
+def test_every_function_that_acts_in_the_owners_name_is_given_to_somebody(desk: str) -> None:
+    """Else a migration made one, and rights.sql has no line for it."""
+    with psycopg.connect(desk) as db:
+        found = db.execute(
+            "SELECT p.proname, bool_or(has_function_privilege(r.oid, p.oid, 'EXECUTE'))"
+            " FROM pg_proc p, pg_roles r WHERE p.prosecdef AND p.pronamespace = 'yewu'::regnamespace"
+            " AND r.rolname = ANY (%s) GROUP BY p.proname",
+            ([*RUNNING],),
+        ).fetchall()
+    assert [name for name, given in found if not given] == []
+
+
+def test_a_function_that_a_migration_makes_anew_is_given_again(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as db:
+        (body,) = db.execute("SELECT pg_get_functiondef('yewu.append'::regproc)").fetchone() or ("",)
+        db.execute(f"SET ROLE yewu_owner; DROP FUNCTION yewu.append; {body}".encode())
+    assert not may_append(database)
+    migrate(as_role(database, MIGRATOR))
+    assert may_append(database)
+
+
+def may_append(database: str) -> bool:
+    with psycopg.connect(database) as db:
+        question = "SELECT has_function_privilege('yewu_app', 'yewu.append'::regproc, 'EXECUTE')"
+        return db.execute(question).fetchone() == (True,)
 
 
 def test_everything_in_yewu_belongs_to_the_owner_and_none_of_it_is_for_everybody(desk: str) -> None:

@@ -65,6 +65,7 @@ def test_each_container_connects_as_its_own_role() -> None:
         "api": ["postgresql://yewu_app:yewu@postgres/yewu"],
         "projector": ["postgresql://yewu_projector:yewu@postgres/yewu"],
         "builder": ["postgresql://yewu_projector:yewu@postgres/yewu"],
+        "policies": ["postgresql://yewu_app:yewu@postgres/yewu"],
         "issuer": [],
     }
 

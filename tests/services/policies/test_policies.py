@@ -26,12 +26,14 @@ from aggregates.service.complaint import (
 from aggregates.text import Code, Text
 from infra.append import Append, Change, Entry
 from infra.codec import Line, envelope_bytes
+from infra.roles import DatabaseRole
 from projections.rules.catalogue import BY_NUMBER
 from services.composition import POLICIES
 from services.policies.clock import Clock
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.follower import Moved, PolicyFollower
 from services.runtime import Runtime
+from tests.logins import as_role
 from tests.projections.rules.cases import CHINA
 from tests.services.running import Yewu
 
@@ -92,7 +94,8 @@ def at_the_desk(yewu: Yewu, test: Callable[[Desk], Awaitable[None]]) -> None:
     async def desk() -> AsyncIterator[Desk]:
         from zoneinfo import ZoneInfo
 
-        async with Runtime(yewu.database, ZoneInfo("Asia/Shanghai")).running() as runtime:
+        database = as_role(yewu.database, DatabaseRole.APP)
+        async with Runtime(database, ZoneInfo("Asia/Shanghai")).running() as runtime:
             yield Desk(runtime)
 
     async def run() -> None:
