@@ -134,7 +134,9 @@ def running(
             args=(stop,),
             name="projector",
         ),
-        threading.Thread(target=AsOfBuilder(projector, model, zone=all_settings.zone).run, args=(stop,), name="builder"),
+        threading.Thread(
+            target=AsOfBuilder(projector, model, zone=all_settings.zone).run, args=(stop,), name="builder"
+        ),
     ]
     if manager_id is None:
         manager_id = found_now(application, Foundation(manager="Max"))
