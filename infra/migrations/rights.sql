@@ -3,7 +3,8 @@
 GRANT USAGE ON SCHEMA yewu TO yewu_app, yewu_projector, yewu_auditor;
 
 -- The application: writes by calling functions, and reads what it needs to decide.
-GRANT SELECT ON yewu.log, yewu.head, yewu.answer, yewu.rebuild, yewu.retry_request TO yewu_app;
+GRANT SELECT ON yewu.log, yewu.head, yewu.answer, yewu.rebuild, yewu.build_request, yewu.retry_request, yewu.policy
+   TO yewu_app;
 GRANT EXECUTE ON FUNCTION yewu.append, yewu.request_build, yewu.request_retry, yewu.policy_position, yewu.move_policy
    TO yewu_app;
 

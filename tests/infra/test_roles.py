@@ -129,7 +129,7 @@ def test_even_in_the_owners_name_the_log_is_not_changed(desk: str, statement: st
         ("SELECT * FROM yewu.answer", {APP}),
         ("SELECT * FROM yewu.reservation", set()),
         ("SELECT * FROM yewu.rebuild", {APP, PROJECTOR}),
-        ("SELECT * FROM yewu.build_request", {PROJECTOR}),
+        ("SELECT * FROM yewu.build_request", {APP, PROJECTOR}),
         ("UPDATE yewu.build_request SET done = 1", {PROJECTOR}),
         ("SELECT * FROM yewu.request_build('rm_0_0123456789abcdef', '', '{}', null, null, '{}', false)", {APP}),
         ("SELECT * FROM rm_0.place", set(RUNNING)),
