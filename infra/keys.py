@@ -1,0 +1,334 @@
+"""Where data keys are kept, apart from the log: a file beside the embedded database, or a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import psycopg
+
+from aggregates.value import Value
+
+T = TypeVar("T")
+TOGETHER = 500
+"""So many keys are asked for, or written, at a time."""
+
+SECONDS_TO_WAIT = 10
+COLUMNS = "ref, subject, wrapped, wrapped_by, made_at, destroyed_at"
+TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS {schema}data_key (ref text PRIMARY KEY, subject text, wrapped {bytes},
+        wrapped_by text NOT NULL, made_at text NOT NULL, destroyed_at text)""",
+    "CREATE INDEX IF NOT EXISTS data_key_subject ON {schema}data_key (subject)",
+    "CREATE TABLE IF NOT EXISTS {schema}wrapping (one int PRIMARY KEY CHECK (one = 1), current text NOT NULL)",
+)
+
+
+class Key(Value):
+    """One data key as it is kept. No `subject`: nobody has used it yet. No `wrapped`: it has been destroyed.
+
+    `ref` stands in every value sealed with it, `subject` is the person or stream whose it is, `wrapped_by` the id of
+    the wrapping key.
+    """
+
+    ref: str
+    subject: str | None
+    wrapped: bytes | None
+    wrapped_by: str
+    made_at: datetime
+    destroyed_at: datetime | None = None
+
+
+class KeysUnavailable(Exception):
+    """The keys cannot be read or written just now; asking again is safe."""
+
+
+class Rewrapping(Exception):
+    """The keys are wrapped by another wrapping key by now; whoever adds some has to use that one."""
+
+
+class KeyStore(ABC):
+    """What every store does; SQL that both kinds of database understand. Threads may share one.
+
+    Whatever cannot be reached is a KeysUnavailable.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Keep new keys, durably. Rewrapping if they are not wrapped by the current wrapping key."""
+        with self._transaction() as db:
+            if any(key.wrapped_by != self._current(db) for key in keys):
+                raise Rewrapping
+            self._insert(db, keys)
+
+    def assign(self, subjects: Mapping[str, str]) -> None:
+        """Say whose keys these are, by their refs; what has been said once stays."""
+        with self._transaction() as db:
+            for ref, subject in subjects.items():
+                db.run("UPDATE {schema}data_key SET subject = %s WHERE ref = %s AND subject IS NULL", (subject, ref))
+
+    def give_back(self, refs: Iterable[str]) -> None:
+        """Forget keys that nobody has used."""
+        with self._transaction() as db:
+            for ref in refs:
+                db.run("DELETE FROM {schema}data_key WHERE ref = %s AND subject IS NULL", (ref,))
+
+    def of_refs(self, refs: Iterable[str]) -> dict[str, Key]:
+        """The keys of these refs, as far as there are any."""
+        return {key.ref: key for key in self._found("ref", refs)}
+
+    def of_subjects(self, subjects: Iterable[str]) -> dict[str, Key]:
+        """The key of each subject that has one: the oldest that is not destroyed, or else one that is."""
+        found: dict[str, Key] = {}
+        for key in self._found("subject", subjects):
+            subject = key.subject or ""
+            best = found.get(subject)
+            if best is None or _rank(key) < _rank(best):
+                found[subject] = key
+        return found
+
+    def destroy(self, subject: str) -> int:
+        """Make every text sealed for a subject unreadable for ever; how many keys that took."""
+        now = datetime.now(UTC).isoformat()
+        with self._transaction() as db:
+            rows = db.run(
+                "UPDATE {schema}data_key SET wrapped = NULL, destroyed_at = %s WHERE subject = %s"
+                " AND wrapped IS NOT NULL RETURNING ref",
+                (now, subject),
+            )
+        self._leave_no_trace()
+        return len(rows)
+
+    def wrapping(self) -> str | None:
+        """The id of the wrapping key that new keys have to be wrapped by; None while there is no key at all."""
+        with self._transaction(reads=True) as db:
+            return self._current(db)
+
+    def set_wrapping(self, current: str, *, first: bool = False) -> None:
+        """From now on keys are wrapped by this wrapping key. `first`: unless there is one already."""
+        otherwise = "NOTHING" if first else "UPDATE SET current = excluded.current"
+        with self._transaction() as db:
+            db.run(f"INSERT INTO {{schema}}wrapping VALUES (1, %s) ON CONFLICT (one) DO {otherwise}", (current,))
+
+    def wrapped_otherwise(self, current: str) -> list[Key]:
+        """Some keys that another wrapping key wraps; none if that was all."""
+        with self._transaction(reads=True) as db:
+            rows = db.run(
+                f"SELECT {COLUMNS} FROM {{schema}}data_key WHERE wrapped_by <> %s AND wrapped IS NOT NULL"
+                f" ORDER BY ref LIMIT {TOGETHER}",
+                (current,),
+            )
+        return [_key(row) for row in rows]
+
+    def rewrap(self, keys: Iterable[Key]) -> None:
+        """Keep these keys as they are wrapped now; one destroyed meanwhile stays so."""
+        with self._transaction() as db:
+            for key in keys:
+                db.run(
+                    "UPDATE {schema}data_key SET wrapped = %s, wrapped_by = %s WHERE ref = %s AND wrapped IS NOT NULL",
+                    (key.wrapped, key.wrapped_by, key.ref),
+                )
+
+    def export(self) -> Iterator[bytes]:
+        """Every key as a line of JSON, still wrapped; for a backup, which must lie apart from that of the log."""
+        after = ""
+        while True:
+            with self._transaction(reads=True) as db:
+                rows = db.run(
+                    f"SELECT {COLUMNS} FROM {{schema}}data_key WHERE ref > %s ORDER BY ref LIMIT {TOGETHER}", (after,)
+                )
+            if not rows:
+                return
+            for row in rows:
+                yield msgspec.json.encode(_key(row)) + b"\n"
+            after = str(rows[-1][0])
+
+    def import_(self, lines: Iterable[bytes]) -> int:
+        """Take in the keys of an export that are not here; how many. What is destroyed here is not revived."""
+        taken = 0
+        for part in _parts(map(_read, lines)):
+            with self._transaction() as db:
+                taken += self._insert(db, part)
+                for key in part:
+                    if self._current(db) is None:
+                        db.run("INSERT INTO {schema}wrapping VALUES (1, %s)", (key.wrapped_by,))
+        return taken
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database."""
+
+    def _insert(self, db: _Session, keys: Iterable[Key]) -> int:
+        taken = 0
+        for key in keys:
+            destroyed_at = None if key.destroyed_at is None else key.destroyed_at.isoformat()
+            values = key.ref, key.subject, key.wrapped, key.wrapped_by, key.made_at.isoformat(), destroyed_at
+            taken += len(
+                db.run(
+                    f"INSERT INTO {{schema}}data_key ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
+                    " ON CONFLICT (ref) DO NOTHING RETURNING ref",
+                    values,
+                )
+            )
+        return taken
+
+    def _found(self, column: str, wanted: Iterable[str]) -> Iterator[Key]:
+        for part in _parts(dict.fromkeys(wanted)):
+            marks = ", ".join(["%s"] * len(part))
+            with self._transaction(reads=True) as db:
+                rows = db.run(f"SELECT {COLUMNS} FROM {{schema}}data_key WHERE {column} IN ({marks})", part)
+            yield from map(_key, rows)
+
+    def _current(self, db: _Session) -> str | None:
+        rows = db.run("SELECT current FROM {schema}wrapping", ())
+        return str(rows[0][0]) if rows else None
+
+    @abstractmethod
+    def _transaction(self, *, reads: bool = False) -> AbstractContextManager[_Session]:
+        """Everything in it or nothing; one that only reads holds nobody up."""
+
+    @abstractmethod
+    def _leave_no_trace(self) -> None:
+        """Have what was overwritten vanish from the files as well, as far as the database can be asked to."""
+
+
+class _Session(Protocol):
+    """A transaction in which statements are run."""
+
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]: ...
+
+
+class SqliteKeys(KeyStore):
+    """Keys in one file of its owner's, which several processes may use at the same time."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        self.file = file
+        with _sqlite_errors():
+            self._db = sqlite3.connect(
+                file, timeout=SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False, cached_statements=64
+            )
+            for pragma in ("secure_delete = ON", "journal_mode = WAL", "synchronous = FULL"):
+                self._db.execute(f"PRAGMA {pragma}")
+            for table in TABLES:
+                self._db.execute(table.format(schema="", bytes="blob"))
+
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """One statement of a transaction."""
+        return self._db.execute(statement.format(schema="").replace("%s", "?"), values).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self, *, reads: bool = False) -> Iterator[_Session]:
+        with self._lock, _sqlite_errors():
+            self._db.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+            try:
+                yield self
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _leave_no_trace(self) -> None:
+        with self._lock, _sqlite_errors():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class PostgresKeys(KeyStore):
+    """Keys in a PostgreSQL that is not the log's, in the schema `yewu_keys`."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__()
+        self._conninfo = conninfo
+        self._db: psycopg.Connection[Any] | None = None
+        with self._transaction() as db:
+            # two processes that start together must not both create the tables
+            db.run("SELECT pg_advisory_xact_lock(hashtext('yewu_keys'))", ())
+            db.run("CREATE SCHEMA IF NOT EXISTS yewu_keys", ())
+            for table in TABLES:
+                db.run(table.replace("{bytes}", "bytea"), ())
+
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """One statement of a transaction."""
+        assert self._db is not None  # noqa: S101  # connected when the transaction began
+        cursor = self._db.execute(statement.format(schema="yewu_keys.").encode(), values)
+        return cursor.fetchall() if cursor.description is not None else []
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+
+    @contextmanager
+    def _transaction(self, *, reads: bool = False) -> Iterator[_Session]:  # noqa: ARG002  # here they never do
+        with self._lock:
+            try:
+                if self._db is None or self._db.closed:
+                    self._db = psycopg.connect(
+                        self._conninfo, autocommit=True, connect_timeout=5, application_name="yewu-keys"
+                    )
+                with self._db.transaction():
+                    yield self
+            except psycopg.OperationalError as error:
+                if self._db is not None:
+                    self._db.close()
+                raise KeysUnavailable(str(error).partition("\n")[0]) from error
+
+    def _leave_no_trace(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._db.execute("VACUUM yewu_keys.data_key")
+
+
+@contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise KeysUnavailable(str(error)) from error
+
+
+def open_keys(file: Path, url: str | None = None) -> KeyStore:
+    """The store at this address, or else in this file; made if it is not there."""
+    return SqliteKeys(file) if url is None else PostgresKeys(url)
+
+
+def _rank(key: Key) -> tuple[bool, datetime, str]:
+    return key.wrapped is None, key.made_at, key.ref
+
+
+def _key(row: Sequence[Any]) -> Key:
+    ref, subject, wrapped, wrapped_by, made_at, destroyed_at = row
+    return Key(
+        ref=ref,
+        subject=subject,
+        wrapped=wrapped,
+        wrapped_by=wrapped_by,
+        made_at=datetime.fromisoformat(made_at),
+        destroyed_at=None if destroyed_at is None else datetime.fromisoformat(destroyed_at),
+    )
+
+
+_read = msgspec.json.Decoder(Key).decode
+
+
+def _parts(all_of: Iterable[T]) -> Iterator[list[T]]:
+    """The same in parts of a size that one statement can take."""
+    rest = iter(all_of)
+    while part := list(islice(rest, TOGETHER)):
+        yield part
