@@ -7,6 +7,7 @@ COPY aggregates aggregates
 COPY projections projections
 COPY infra infra
 COPY services services
-RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --system yewu
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --system yewu \
+    && install -d -o yewu -m 0700 /var/lib/yewu
 USER yewu
 ENTRYPOINT ["yewu"]

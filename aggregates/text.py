@@ -17,9 +17,21 @@ ContentHash = NewType("ContentHash", str)
 """`sha256:…` of the bytes of a document."""
 
 
-def personal(field: str) -> Meta:
-    """Whose it is: the person whose id stands in `field`; `self` is the person whose stream this is."""
-    return Meta(extra={"belongs to": field})
+Index = NewType("Index", str)
+"""What a sealed text is found by: a keyed hash, the same for texts that differ in case and spaces alone."""
+
+
+def personal(field: str, *, restricted: bool = False) -> Meta:
+    """Whose it is: the person whose id stands in `field`; `self` is the person whose stream this is.
+
+    What is `restricted` few may read, and each time that somebody does is put on record.
+    """
+    return Meta(extra={"belongs to": field, "restricted": restricted})
+
+
+def findable(scope: str) -> Meta:
+    """It can be searched for: its sealed form carries its index among those of the same scope."""
+    return Meta(extra={"found in": scope})
 
 
 def unique(scope: str) -> Meta:

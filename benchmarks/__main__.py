@@ -7,13 +7,14 @@ import gc
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import append, command, growth, importing, lag, rebuild, report, web
+from benchmarks import append, command, growth, importing, lag, rebuild, report, sealed, web
 from benchmarks.harness import FULL, QUICK, Bench, Measured, Missing, Size
 from benchmarks.server import own_server
 
 WORKS: Mapping[str, Callable[[Bench], Measured]] = {
     "append": append.measure,
     "command": command.measure,
+    "sealed": sealed.measure,
     "http": web.measure,
     "rebuild": rebuild.measure,
     "import": importing.measure,

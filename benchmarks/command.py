@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
-from benchmarks.desk import ZONE, assessed_complaints, give, set_up
+from benchmarks.desk import assessed_complaints, give, runtime_of, set_up
 from benchmarks.harness import CALLERS, Bench, Measured, Round, figures, in_tasks, in_threads, loop, take_turns, times
 from benchmarks.sample import ACME, ANNA
 from benchmarks.stock import stock_application
-from services.runtime import Runtime
 
 COMPLAINTS = 1600
 """On which the commands are given in turns, so that no stream grows long: the rival reads each from its beginning."""
@@ -29,7 +28,7 @@ def measure(bench: Bench) -> Measured:
 @contextmanager
 def _ours(conninfo: str, bench: Bench) -> Iterator[Round]:
     with loop() as runner:
-        runtime, stack = Runtime(conninfo, ZONE), AsyncExitStack()
+        runtime, stack = runtime_of(conninfo, bench.folder), AsyncExitStack()
         runner.run(stack.enter_async_context(runtime.running()))
         try:
             desk = runner.run(set_up(runtime))

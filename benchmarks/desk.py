@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from aggregates.actor import Role
 from infra.dispatcher import Answer, Order, Principal
+from infra.settings import Settings
 from services.composition import COMMANDS
 from services.founding import Foundation, found
+from services.keys import sealing
 from services.runtime import Runtime
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -32,9 +35,14 @@ async def give(runtime: Runtime, by: str, slug: str, stream_id: str | None = Non
     return await runtime.dispatcher.give(Order(command, stream_id, command.body(**sent), Principal(by)))
 
 
+def runtime_of(conninfo: str, home: Path) -> Runtime:
+    """The machinery around a log, with the keys of that home."""
+    return Runtime(conninfo, ZONE, sealing(Settings.read({"YEWU_HOME": str(home)})))
+
+
 async def set_up(runtime: Runtime) -> Desk:
     """Found the department and open its complaint desk."""
-    manager = str(await found(runtime.writer, runtime.codec, Foundation(manager="Max")))
+    manager = str(await found(runtime.writer, runtime.codec, runtime.sealer, Foundation(manager="Max")))
     await runtime.reference.refresh()
     clerks = []
     for name in ("Anna", "Ben", "Chen"):

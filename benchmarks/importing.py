@@ -8,6 +8,7 @@ from benchmarks.harness import Bench, Measured, figures, take_turns
 from benchmarks.once import IMPORT, in_a_process
 from benchmarks.projector import projecting
 from benchmarks.yardstick import single_row_inserts
+from infra.sealing import Plain
 from services.demo import write_help_desk
 from services.founding import Foundation
 from services.up import found_now
@@ -25,7 +26,7 @@ def measure(bench: Bench) -> Measured:
 
     def import_() -> float:
         with bench.server.database() as conninfo:
-            found_now(conninfo, Foundation(manager="Max"))
+            found_now(conninfo, Foundation(manager="Max"), Plain())
             with projecting(conninfo) as process:
                 spent = in_a_process(IMPORT, conninfo, file)
                 importer.append(spent.memory)

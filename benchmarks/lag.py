@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.desk import ZONE, Desk, assessed_complaints, give, set_up
+from benchmarks.desk import Desk, assessed_complaints, give, runtime_of, set_up
 from benchmarks.harness import Bench, Figure, Measured, loop
 from benchmarks.projector import SCHEMA, projecting
 from benchmarks.yardstick import single_row_inserts
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Measured:
 
 
 async def _all_rounds(conninfo: str, bench: Bench, halves: list[float], hundredths: list[float]) -> float:
-    runtime = Runtime(conninfo, ZONE)
+    runtime = runtime_of(conninfo, bench.folder)
     async with runtime.running():
         desk = await set_up(runtime)
         complaints = await assessed_complaints(runtime, desk, COMPLAINTS)

@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.children import answer_of, most_memory
+from infra.settings import Settings
 from services.importing import HELP_DESK, run_import
+from services.keys import sealing_of
 from services.processes import rebuild
 
 REBUILD, IMPORT = "rebuild", "import"
@@ -35,7 +37,8 @@ def _do(work: str, conninfo: str, *arguments: str) -> int:
     if work == REBUILD:
         return rebuild(conninfo, lambda _done, _goal: None)
     (file,) = arguments
-    return run_import(conninfo, file, HELP_DESK).recorded
+    with sealing_of(Settings.read({"YEWU_HOME": str(Path(file).parent)}), block=2000) as sealer:
+        return run_import(conninfo, file, HELP_DESK, sealer).recorded
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ TARGETS: Mapping[str, Target] = {
     "append_32_vs_insert": Target("the same against single-row INSERTs of pgbench", 1.1, "×"),
     "append_1_vs_stock": Target("append, 1 caller, against the stock recorder", 2, "×"),
     "command_32_vs_stock": Target("whole command, 32 callers, against the stock library", 12, "×"),
+    "sealed_append_cost": Target("whole command with texts, unsealed, against sealed", 1.15, "×", at_most=True),
     "http_vs_empty": Target("command over HTTP, against an empty endpoint that validates", 0.5, "×"),
     "http_vs_stock": Target("command over HTTP, against the stock library behind FastAPI", 8, "×"),
     "rebuild_vs_stock": Target("rebuild of all rows, one core, against the library's ProjectionRunner", 50, "×"),

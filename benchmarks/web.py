@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from benchmarks.children import Child, answer_of, free_port, serving
-from benchmarks.desk import ZONE, Desk, set_up
+from benchmarks.desk import Desk, runtime_of, set_up
 from benchmarks.harness import Bench, Measured, Missing, Round, figures, loop, take_turns, times
 from benchmarks.load import KEY, Load, Served
 from benchmarks.rivals import EMPTY, STOCK
@@ -20,7 +20,6 @@ from benchmarks.server import as_role
 from infra.roles import DatabaseRole
 from infra.settings import Settings
 from services.http.development_issuer import DevelopmentIssuer
-from services.runtime import Runtime
 
 CONNECTIONS = 64
 
@@ -48,7 +47,7 @@ def measure(bench: Bench) -> Measured:
 
 def found_desk(conninfo: str, home: Path) -> tuple[Desk, str]:
     """A founded department, and the token of its clerk."""
-    runtime = Runtime(conninfo, ZONE)
+    runtime = runtime_of(conninfo, home)
 
     async def found() -> Desk:
         async with runtime.running():

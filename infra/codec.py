@@ -15,12 +15,16 @@ from msgspec.structs import replace
 
 from aggregates.event import Envelope, Event, Recorded, attribution
 from aggregates.ids import KIND_OF_STREAM
+from aggregates.sealed import MARK, index_of
+from aggregates.text import Code
+from infra.texts import texts_in
 
 Decode: TypeAlias = Callable[[bytes], Event]
 Find: TypeAlias = Callable[[Any], Iterable[str]]
 encode = msgspec.json.Encoder(order="sorted").encode
 """Canonical JSON: names sorted, no white space, decimals as strings. These bytes are hashed and published."""
 
+SEALED = f'"{MARK}'.encode()
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """In JSON, where the backslash before it is not itself escaped. PostgreSQL has no such character in any text."""
 
@@ -65,14 +69,19 @@ class UnknownEvent(Exception):
 
 
 class Codec:
-    """Turns events into what is stored and back; older schemas are brought up to date on the way."""
+    """Turns events into what is stored and back; older schemas are brought up to date on the way.
 
-    def __init__(self, events: Iterable[type[Event]]) -> None:
+    With `seals`, every text has been sealed before it comes here: one that lies open is a mistake and is not stored.
+    """
+
+    def __init__(self, events: Iterable[type[Event]], *, seals: bool = False) -> None:
+        self.seals = seals
         self.events = {event.__name__: event for event in events}
         self._decoders: dict[tuple[str, int], Decode] = {}
         self._mentions = {event: tuple(_mentions(event)) for event in self.events.values()}
         self._uniques = {event: tuple(_uniques(event)) for event in self.events.values()}
         self._times = {event: tuple(_times(event)) for event in self.events.values()}
+        self.texts = {event: texts_in(event) for event in self.events.values()}
 
     def stored(self, stream_id: str, event: Event) -> Stored:
         """What the log will hold of an event on this stream; ValueError if it holds text that cannot be stored."""
@@ -85,6 +94,10 @@ class Codec:
         data = encode(event)
         if b"\\u0000" in data and NUL.search(data):
             raise ValueError(f"a text of {kind.__name__} has a NUL character in it")
+        if self.seals:
+            texts = self.texts[kind]
+            if data.count(SEALED) != (0 if texts is None else texts.count(event)):
+                raise ValueError(f"a text of {kind.__name__} is not sealed, or something else looks as if it were")
         return Stored(kind.__name__, kind.schema, data, tuple(tags), self.held(event))
 
     def held(self, event: Event) -> tuple[tuple[str, str], ...]:
@@ -190,7 +203,22 @@ def _uniques(event: type[Event]) -> Iterator[tuple[str, Callable[[Event], str | 
     for field, annotation in get_type_hints(event, include_extras=True).items():
         for meta in _metas(annotation):
             if scope := (meta.extra or {}).get("unique in"):
-                yield scope, attrgetter(field)
+                yield scope, attrgetter(field) if _holds(annotation, Code) else _index_in(field)
+
+
+def _index_in(field: str) -> Callable[[Event], str | None]:
+    """Of a sealed text its index is reserved; of one that lies open, itself."""
+    read = attrgetter(field)
+
+    def index(event: Event) -> str | None:
+        text: Any = read(event)
+        return (index_of(text) or text) if isinstance(text, str) else None
+
+    return index
+
+
+def _holds(annotation: Any, kind: Any) -> bool:
+    return annotation is kind or any(_holds(part, kind) for part in get_args(annotation))
 
 
 def _metas(annotation: Any) -> Iterator[msgspec.Meta]:

@@ -16,8 +16,10 @@ from aggregates.event import Aggregate, Declaration
 from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
 from aggregates.readers import NOBODY, Readers
+from aggregates.sealed import MARK
 from aggregates.text import Code, Text
 from aggregates.value import Value
+from infra.texts import texts_in
 
 DIGITS, DECIMALS = 15, 6
 """What an amount may have before and behind the point."""
@@ -68,8 +70,10 @@ class Command:
         filled = {"by", "at", *(fact.name for fact in self.facts)}
         self.sent = tuple(p for p in parameters if p.name not in filled)
         self.ids = tuple((p.name, kinds) for p in self.sent if (kinds := _kinds(hints[p.name])))
+        self.names = tuple(p.name for p in self.sent)
         self.types: Mapping[str, Any] = {p.name: hints[p.name] for p in self.sent}
         self.body = self._body()
+        self.texts = texts_in(self.body)
         self._decode = msgspec.json.Decoder(self.body).decode
 
     @property
@@ -137,11 +141,14 @@ def all_commands(kinds: Iterable[Kind]) -> list[Command]:
 
 
 def check_value(value: Any, name: str) -> None:
-    """ValidationError for what no column could hold: text with a NUL in it, amounts and times beyond all sense."""
+    """ValidationError for what no column could hold: text with a NUL in it, amounts and times beyond all sense; and for
+    text that would be taken for sealed."""
     match value:
         case str():
             if "\0" in value:
                 raise msgspec.ValidationError(f"Text without the character NUL is expected - at `$.{name}`")
+            if MARK in value and (value.startswith(MARK) or f'"{MARK}' in value):
+                raise msgspec.ValidationError(f"Text that does not look sealed is expected - at `$.{name}`")
         case Decimal():
             exponent = value.as_tuple().exponent
             if not isinstance(exponent, int) or exponent < -DECIMALS or (value and value.adjusted() >= DIGITS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -24,6 +23,7 @@ from infra.fact_reader import FactReader, Gathered, actor_guard
 from infra.log_reader import LogReader
 from infra.reading import Behind
 from infra.reference_data import ReferenceKeeper
+from infra.sealing import Sealer
 from infra.states import Known, States
 from projections.reference import Reference
 
@@ -116,15 +116,17 @@ class Dispatcher:
         reference: ReferenceKeeper,
         facts: FactReader,
         codec: Codec,
+        sealer: Sealer,
         zone: ZoneInfo,
     ) -> None:
         self.writer, self.reader, self.states = writer, reader, states
-        self.reference, self.facts, self.codec, self.zone = reference, facts, codec, zone
+        self.reference, self.facts, self.codec, self.sealer, self.zone = reference, facts, codec, sealer, zone
 
     async def give(self, order: Order) -> Answer:
         """Carry out a command: durably, or not at all.
 
-        Raises Refused, Forbidden, NotFound, Outdated, Contended, KeyReused, Taken, Behind, Standstill, Unavailable.
+        Raises Refused, Forbidden, NotFound, Outdated, Contended, KeyReused, Taken, Behind, Standstill, Unavailable,
+        KeysUnavailable.
         """
         decision = _Decision(self, order)
         try:
@@ -140,15 +142,20 @@ class _Decision:
     """One order on its way; what is decided anew after news starts from here."""
 
     def __init__(self, desk: Dispatcher, order: Order) -> None:
-        self.desk, self.order, self.command = desk, order, order.command
-        self.sent: dict[str, Any] = {p.name: getattr(order.body, p.name) for p in self.command.sent}
-        self.body_hash = _hash(order) if order.key is not None else None
+        self.desk, self.order, self.command, self.body = desk, order, order.command, order.body
+        self.sent = self._arguments()
+        self.body_hash = desk.sealer.fingerprint(_whole(order)) if order.key is not None else None
         self.command_id = uuid4() if order.key is None else uuid5(KEYS, f"{order.by.id}\n{order.key}")
         self.stream_id = order.stream_id or self._new_stream_id()
         self.rows_at_least = 0
         self.first_seen: int | None = None
 
     async def take(self) -> Answer:
+        """Decide, several times if others are faster; from here on nobody sees what the texts say."""
+        sealed = await self.desk.sealer.sealed(self.command.texts, self.body, self.stream_id, new=self._drawn)
+        if sealed is not self.body:
+            self.body = sealed
+            self.sent = self._arguments()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._once()
@@ -222,12 +229,12 @@ class _Decision:
 
     def _time(self, now: datetime) -> datetime:
         """When the act is true: now, or the time in the past that the caller names with a reason."""
-        at: datetime | None = getattr(self.order.body, "at", None)
+        at: datetime | None = getattr(self.body, "at", None)
         if at is None:
             return now
         if at > now + CLOCKS_MAY_DIFFER:
             raise Refused("{at} lies in the future: record an act when it has happened.", at=at)
-        if getattr(self.order.body, "reason", None) is None:
+        if getattr(self.body, "reason", None) is None:
             raise Refused("Say in `reason` why this act of the past is recorded only now.")
         return min(at, now)
 
@@ -247,9 +254,17 @@ class _Decision:
             raise Forbidden(wanted)
         return actors
 
+    @property
+    def _drawn(self) -> bool:
+        """Was the id of the stream drawn for this order, so that nobody else can have used it?"""
+        return self.command.opens and self.command.kind.id not in NATURAL
+
+    def _arguments(self) -> dict[str, Any]:
+        body = self.body
+        return {name: getattr(body, name) for name in self.command.names}
+
     async def _known(self) -> Known:
-        drawn = self.command.opens and self.command.kind.id not in NATURAL
-        known = await self.desk.states.of(self.command.kind, self.stream_id, new=drawn)
+        known = await self.desk.states.of(self.command.kind, self.stream_id, new=self._drawn)
         if self.first_seen is None:
             self.first_seen = known.version
         if self.order.if_version is not None and self.order.if_version != known.version:
@@ -314,7 +329,7 @@ class _Decision:
             on_behalf_of=None if actor.delegation is None else actor.delegation.grantor_id,
             command=self.command.slug,
             clause=self.command.declaration.clause,
-            reason=getattr(self.order.body, "reason", None),
+            reason=getattr(self.body, "reason", None),
             correlation=self.order.correlation,
             causation=self.order.causation,
             body_hash=self.body_hash,
@@ -349,7 +364,6 @@ def _sorted(roles: frozenset[Role]) -> tuple[Role, ...]:
     return tuple(sorted(roles))
 
 
-def _hash(order: Order) -> str:
-    """What tells one command from another under the same key."""
-    whole = encode((order.command.slug, order.stream_id, order.body))
-    return hashlib.sha256(whole).hexdigest()
+def _whole(order: Order) -> bytes:
+    """What tells one command from another under the same key: what was sent, before it was sealed."""
+    return encode((order.command.slug, order.stream_id, order.body))

@@ -26,8 +26,8 @@ COLUMNS = "ref, subject, wrapped, wrapped_by, made_at, destroyed_at"
 TABLES = (
     """
     CREATE TABLE IF NOT EXISTS {schema}data_key (ref text PRIMARY KEY, subject text, wrapped {bytes},
-        wrapped_by text NOT NULL, made_at text NOT NULL, destroyed_at text)""",
-    "CREATE INDEX IF NOT EXISTS data_key_subject ON {schema}data_key (subject)",
+        wrapped_by text NOT NULL, made_at text NOT NULL, destroyed_at text) {by_key}""",
+    "CREATE INDEX IF NOT EXISTS data_key_subject ON {schema}data_key (subject) WHERE subject IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS {schema}wrapping (one int PRIMARY KEY CHECK (one = 1), current text NOT NULL)",
 )
 
@@ -73,9 +73,15 @@ class KeyStore(ABC):
 
     def assign(self, subjects: Mapping[str, str]) -> None:
         """Say whose keys these are, by their refs; what has been said once stays."""
-        with self._transaction() as db:
-            for ref, subject in subjects.items():
-                db.run("UPDATE {schema}data_key SET subject = %s WHERE ref = %s AND subject IS NULL", (subject, ref))
+        for part in _parts(subjects.items()):
+            said = ", ".join(["(%s, %s)"] * len(part))
+            with self._transaction() as db:
+                # one statement for many: each time that a thread waits for SQLite, others take the interpreter
+                db.run(
+                    f"UPDATE {{schema}}data_key SET subject = said.column2 FROM (VALUES {said}) said"
+                    " WHERE ref = said.column1 AND subject IS NULL",
+                    [text for pair in part for text in pair],
+                )
 
     def give_back(self, refs: Iterable[str]) -> None:
         """Forget keys that nobody has used."""
@@ -170,14 +176,13 @@ class KeyStore(ABC):
 
     def _insert(self, db: _Session, keys: Iterable[Key]) -> int:
         taken = 0
-        for key in keys:
-            destroyed_at = None if key.destroyed_at is None else key.destroyed_at.isoformat()
-            values = key.ref, key.subject, key.wrapped, key.wrapped_by, key.made_at.isoformat(), destroyed_at
+        for part in _parts(keys):
+            rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
             taken += len(
                 db.run(
-                    f"INSERT INTO {{schema}}data_key ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
+                    f"INSERT INTO {{schema}}data_key ({COLUMNS}) VALUES {rows}"
                     " ON CONFLICT (ref) DO NOTHING RETURNING ref",
-                    values,
+                    [value for key in part for value in _row(key)],
                 )
             )
         return taken
@@ -223,7 +228,7 @@ class SqliteKeys(KeyStore):
             for pragma in ("secure_delete = ON", "journal_mode = WAL", "synchronous = FULL"):
                 self._db.execute(f"PRAGMA {pragma}")
             for table in TABLES:
-                self._db.execute(table.format(schema="", bytes="blob"))
+                self._db.execute(table.format(schema="", bytes="blob", by_key="WITHOUT ROWID"))
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """One statement of a transaction."""
@@ -261,7 +266,7 @@ class PostgresKeys(KeyStore):
             db.run("SELECT pg_advisory_xact_lock(hashtext('yewu_keys'))", ())
             db.run("CREATE SCHEMA IF NOT EXISTS yewu_keys", ())
             for table in TABLES:
-                db.run(table.replace("{bytes}", "bytea"), ())
+                db.run(table.replace("{bytes}", "bytea").replace("{by_key}", ""), ())
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """One statement of a transaction."""
@@ -310,6 +315,11 @@ def open_keys(file: Path, url: str | None = None) -> KeyStore:
 
 def _rank(key: Key) -> tuple[bool, datetime, str]:
     return key.wrapped is None, key.made_at, key.ref
+
+
+def _row(key: Key) -> tuple[object, ...]:
+    destroyed_at = None if key.destroyed_at is None else key.destroyed_at.isoformat()
+    return key.ref, key.subject, key.wrapped, key.wrapped_by, key.made_at.isoformat(), destroyed_at
 
 
 def _key(row: Sequence[Any]) -> Key:

@@ -45,6 +45,10 @@ class Asked:
             kw_only=True,
             forbid_unknown_fields=True,
         )
+        self.searched: dict[str, str] = {
+            p.name: scope for p in parameters if (scope := _scope_of(hints[p.name])) is not None
+        }
+        """Arguments by whose index rows are found, with the scope of each."""
         self.many = get_origin(self.answer) is list
         self.item: Any = get_args(self.answer)[0] if self.many else self.answer
         self.tables = self.declaration.tables or _tables_of(self.answer)
@@ -110,6 +114,16 @@ def _row_in(annotation: Any) -> type[Row] | None:
     """The row type of `ComplaintRow` and of `ComplaintRow | None`."""
     kinds = [part for part in get_args(annotation) or (annotation,) if isinstance(part, type) and issubclass(part, Row)]
     return kinds[0] if kinds else None
+
+
+def _scope_of(annotation: Any) -> str | None:
+    """Among which texts an argument searches, if it does."""
+    for part in get_args(annotation):
+        if isinstance(part, msgspec.Meta) and (scope := (part.extra or {}).get("found in")) is not None:
+            return str(scope)
+        if (found := _scope_of(part)) is not None:
+            return found
+    return None
 
 
 def _tables_of(annotation: Any) -> tuple[str, ...]:

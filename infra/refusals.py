@@ -19,6 +19,8 @@ from infra.append import Append, AppendRefused, Change, Entry, Unavailable
 from infra.codec import Codec, envelope_bytes
 from infra.dispatcher import Order
 from infra.event_store import Writer
+from infra.keys import KeysUnavailable
+from infra.sealing import Sealer
 
 log = structlog.get_logger()
 MOST_PER_MINUTE = 10
@@ -35,8 +37,8 @@ class _Note(NamedTuple):
 class RefusalRecorder:
     """Writes `CommandRefused`, at most ten a minute for each person; how many were left out stands in the next one."""
 
-    def __init__(self, writer: Writer, codec: Codec, zone: ZoneInfo) -> None:
-        self._writer, self._codec, self._zone = writer, codec, zone
+    def __init__(self, writer: Writer, codec: Codec, sealer: Sealer, zone: ZoneInfo) -> None:
+        self._writer, self._codec, self._sealer, self._zone = writer, codec, sealer, zone
         self._notes: asyncio.Queue[_Note] = asyncio.Queue(MOST_WAITING)
         self._lately: defaultdict[str, deque[datetime]] = defaultdict(deque)
         self._left_out: defaultdict[str, int] = defaultdict(int)
@@ -69,13 +71,13 @@ class RefusalRecorder:
         while True:
             note = await self._notes.get()
             try:
-                await self._writer.append(self._append(note))
-            except (AppendRefused, Unavailable) as error:
+                await self._writer.append(await self._append(note))
+            except (AppendRefused, Unavailable, KeysUnavailable) as error:
                 log.error("a refusal could not be recorded", command=note.order.command.slug, error=str(error))
             finally:
                 self._notes.task_done()
 
-    def _append(self, note: _Note) -> Append:
+    async def _append(self, note: _Note) -> Append:
         order, day = note.order, datetime.now(self._zone).date()
         stream_id = NATURAL[RefusalsId].format(person=order.by.id, day=day)
         event = CommandRefused(
@@ -87,6 +89,7 @@ class RefusalRecorder:
             values={name: Text(str(value)) for name, value in note.values.items()},
             uncounted=note.uncounted,
         )
+        event = await self._sealer.sealed(self._codec.texts[CommandRefused], event, stream_id)
         meta = envelope_bytes(
             Envelope(kind=order.by.kind, command=order.command.slug, clause=order.command.declaration.clause)
         )

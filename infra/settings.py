@@ -25,7 +25,7 @@ class SettingError(Exception):
 
 
 class Settings(Value):
-    """What the environment says. No `database_url`: the embedded database of `home`.
+    """What the environment says. No `database_url`: the embedded database of `home`; keys lie in `home` likewise.
 
     `own_urls` are the addresses of those roles that have one of their own.
     """
@@ -33,6 +33,9 @@ class Settings(Value):
     home: Path
     database_url: str | None
     own_urls: Mapping[DatabaseRole, str]
+    keys_url: str | None
+    wrapping_key_file: Path | None
+    wrapping_key: str | None
     host: str
     port: int
     zone: ZoneInfo
@@ -44,6 +47,11 @@ class Settings(Value):
     request_seconds: float
     max_page: int
 
+    @property
+    def keys_file(self) -> Path:
+        """Where data keys are kept if no `keys_url` says otherwise: apart from the folder of the database."""
+        return self.home / "keys.sqlite"
+
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process; SettingError names the first that makes no sense."""
@@ -52,6 +60,9 @@ class Settings(Value):
             home=Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve(),
             database_url=env.get(DATABASE) or None,
             own_urls={role: env[name] for role, name in OWN_ADDRESSES.items() if env.get(name)},
+            keys_url=env.get("KEYS_URL") or None,
+            wrapping_key_file=Path(file).expanduser() if (file := env.get("YEWU_WRAPPING_KEY_FILE")) else None,
+            wrapping_key=env.get("YEWU_WRAPPING_KEY") or None,
             host=env.get("YEWU_HOST") or "127.0.0.1",
             port=_number(env, "YEWU_PORT", 8000, most=65535),
             zone=_zone(env.get("YEWU_ZONE") or "Asia/Shanghai"),

@@ -8,9 +8,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,15 +27,21 @@ class WrappingError(Exception):
     """The wrapping key is missing or wrong; the sentence says what to do."""
 
 
-class WrappingKey(NamedTuple):
+@dataclass(frozen=True)
+class WrappingKey:
     """One wrapping key. Its id is a fingerprint, which tells nothing of the key."""
 
     secret: bytes
 
-    @property
+    @cached_property
     def id(self) -> str:
         """What stored keys say they are wrapped by."""
         return hashlib.sha256(b"yewu wrapping key\n" + self.secret).hexdigest()[:16]
+
+    @cached_property
+    def box(self) -> AESGCM:
+        """What wraps and unwraps."""
+        return AESGCM(self.secret)
 
     @property
     def text(self) -> str:
@@ -75,7 +82,7 @@ class WrappingKeys:
     def wrap(self, ref: str, secret: bytes, by: str) -> Key:
         """A new data key, wrapped by the wrapping key of this id; WrappingError if that is not here."""
         nonce = os.urandom(NONCE)
-        wrapped = nonce + AESGCM(self._by(by).secret).encrypt(nonce, secret, ref.encode())
+        wrapped = nonce + self._by(by).box.encrypt(nonce, secret, ref.encode())
         return Key(ref=ref, subject=None, wrapped=wrapped, wrapped_by=by, made_at=datetime.now(UTC))
 
     def unwrap(self, key: Key) -> bytes:
@@ -84,7 +91,7 @@ class WrappingKeys:
             raise ValueError(f"{key.ref} has been destroyed")
         by = self._by(key.wrapped_by)
         try:
-            return AESGCM(by.secret).decrypt(key.wrapped[:NONCE], key.wrapped[NONCE:], key.ref.encode())
+            return by.box.decrypt(key.wrapped[:NONCE], key.wrapped[NONCE:], key.ref.encode())
         except InvalidTag:
             raise WrappingError(f"The data key {key.ref} has been changed since it was wrapped.") from None
 

@@ -330,7 +330,7 @@ class Busy(Value):
     """Somebody, and how many rows they recorded on complaints."""
 
     person_id: str
-    name: Annotated[Personal, personal("person_id")]
+    name: Annotated[Personal, personal("person_id")] | None
     rows: int
 
 
@@ -452,15 +452,11 @@ async def _busiest(db: Database) -> tuple[Busy, ...]:
         db,
         Busy,
         """
-        SELECT person_id, coalesce(name, person_id) AS name, rows
-        FROM (
-            SELECT person_id, sum(rows)::bigint AS rows, rank() OVER (ORDER BY sum(rows) DESC) AS place
-            FROM handler_row
-            WHERE NOT starts_with(person_id, 'customer-')
-            GROUP BY person_id
-        ) worked
+        SELECT person_id, name, rows
+        FROM (SELECT person_id, sum(rows)::bigint AS rows FROM handler_row GROUP BY person_id) worked
         LEFT JOIN employee_row ON employee_id = person_id
-        WHERE place <= 5""",
+        WHERE NOT starts_with(person_id, 'customer-')
+        ORDER BY rows DESC, person_id
+        LIMIT 5""",
     )
-    # names may be sealed in the database, so only here do they have an order
-    return tuple(sorted(busy, key=lambda one: (-one.rows, one.name))[:5])
+    return tuple(busy)

@@ -22,7 +22,8 @@ from aggregates.business.customer import (
 from aggregates.event import Recorded
 from aggregates.ids import CustomerId, EmployeeId
 from aggregates.readers import Readers
-from aggregates.text import Code, Personal, Text, personal
+from aggregates.sealed import index_of
+from aggregates.text import Code, Index, Personal, Text, findable, personal
 from aggregates.value import Value
 from projections.question import Database, question, select
 from projections.row import Row, View, its_stream, still_news
@@ -40,7 +41,9 @@ class Contact(Value):
 
 
 class CustomerRow(Row):
-    """`since` says from when each fact of the profile holds."""
+    """`since` says from when each fact of the profile holds, `name_index` what the name is found by."""
+
+    indexes = (("name_index",),)
 
     of_person = ("customer_id", "owner_id")
 
@@ -54,6 +57,7 @@ class CustomerRow(Row):
     payment_terms: Code | None = None
     owner_id: EmployeeId | None = None
     contacts: tuple[Contact, ...] = ()
+    name_index: Index | None = None
     since: Mapping[str, datetime] = {}
 
 
@@ -67,13 +71,17 @@ def registered(record: Recorded[CustomerRegistered]) -> CustomerRow:
         credit_code=event.credit_code,
         region=event.region,
         segment=event.segment,
+        name_index=index_of(event.name),
     )
 
 
 def told(row: CustomerRow, record: Recorded[CustomerProfileChanged | CustomerProfileCorrected]) -> CustomerRow:
     facts = {name: fact for name, fact in asdict(record.event).items() if fact is not UNSET}
     news: dict[str, Any] = still_news(row.since, facts, record.effective_at)
-    return replace(row, **news, since={**row.since, **dict.fromkeys(news, record.effective_at)})
+    since = {**row.since, **dict.fromkeys(news, record.effective_at)}
+    if "name" in news:
+        news["name_index"] = index_of(news["name"])
+    return replace(row, **news, since=since)
 
 
 def contact_added(row: CustomerRow, record: Recorded[ContactAdded]) -> CustomerRow:
@@ -102,17 +110,21 @@ READERS = Readers(
 
 @question(path="customers", readers=READERS, order=("registered_at", "customer_id"))
 async def on_file(
-    db: Database, owner_id: EmployeeId | None = None, segment: Code | None = None, credit_code: Code | None = None
+    db: Database,
+    owner_id: EmployeeId | None = None,
+    segment: Code | None = None,
+    credit_code: Code | None = None,
+    name: Annotated[Index, findable("customer-name")] | None = None,
 ) -> list[CustomerRow]:
-    """Customers in the order in which we met them."""
+    """Customers in the order in which we met them; a name is the whole name, but for case and spaces."""
     return await select(
         db,
         CustomerRow,
         """
         SELECT * FROM customer_row
         WHERE (owner_id = %s OR %s::text IS NULL) AND (segment = %s OR %s::text IS NULL)
-          AND (credit_code = %s OR %s::text IS NULL)""",
-        owner_id, owner_id, segment, segment, credit_code, credit_code,
+          AND (credit_code = %s OR %s::text IS NULL) AND (name_index = %s OR %s::text IS NULL)""",
+        owner_id, owner_id, segment, segment, credit_code, credit_code, name, name,
     )  # fmt: skip
 
 

@@ -119,6 +119,10 @@ QUESTIONS = all_questions(ASKED)
 POLICIES = (COMPLAINT_CLOCKS,)
 
 
+RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
+"""Who may open the texts of others that are marked restricted; each time is put on record."""
+
+
 def read_model(codec: Codec) -> ReadModel:
     """The read model of this version of the code."""
     return ReadModel(VIEWS, codec, fingerprint(VIEWS, (catalogue,)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -9,11 +12,15 @@ import psycopg
 from aggregates.event import Event
 from infra import backup
 from infra.backup import Copied, Progress
+from infra.backup_file import FORMAT, BackupError, BackupFile, Header, write
 from infra.codec import Codec
 from infra.migrations import become_owner
 from infra.roles import DatabaseRole, require_durable
 from infra.settings import Settings
 from services.addresses import address_for, address_for_migrations, database_at_hand
+from services.keys import keys_of
+
+KEYS, KIND = "keys.yewu", "yewu-keys"
 
 
 def back_up(settings: Settings, folder: Path, progress: Progress) -> Copied:
@@ -23,6 +30,28 @@ def back_up(settings: Settings, folder: Path, progress: Progress) -> Copied:
         psycopg.connect(address_for(DatabaseRole.AUDITOR, settings), autocommit=True) as db,
     ):
         return backup.back_up(db, folder, progress)
+
+
+def back_up_keys(settings: Settings, folder: Path) -> Copied:
+    """Write the data keys, still wrapped, to a folder that must not lie beside that of the log."""
+    begun = time.monotonic()
+    with closing(keys_of(settings)) as store:
+        lines = [*store.export()]
+    path = folder / KEYS
+    write(path, Header(KIND, FORMAT, len(lines), datetime.now(UTC)), lines)
+    return Copied(str(path), len(lines), path.stat().st_size, round(time.monotonic() - begun, 3))
+
+
+def restore_keys(settings: Settings, folder: Path) -> Copied:
+    """Take in the keys of a folder that are not here; those that are destroyed here stay so."""
+    begun = time.monotonic()
+    file = BackupFile(folder / KEYS, KIND).check()
+    lines = b"".join(file.blocks()).splitlines()
+    if len(lines) != file.header.count:
+        raise BackupError(f"{file.path} holds {len(lines)} keys and says {file.header.count}.")
+    with closing(keys_of(settings)) as store:
+        store.import_(lines)
+    return Copied(str(file.path), len(lines), file.path.stat().st_size, round(time.monotonic() - begun, 3))
 
 
 def check_only(_settings: Settings, folder: Path, progress: Progress) -> Copied:

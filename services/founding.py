@@ -16,6 +16,7 @@ from aggregates.value import Value
 from infra.append import Append, Change, Entry, VersionConflict
 from infra.codec import Codec, envelope_bytes
 from infra.event_store import Writer
+from infra.sealing import Sealer
 from services.founding_calendars import ANNOUNCED
 from services.founding_defaults import DEFAULT_PARAMETERS
 
@@ -42,7 +43,7 @@ class Foundation(Value):
     zone: str = "Asia/Shanghai"
 
 
-async def found(writer: Writer, codec: Codec, foundation: Foundation) -> EmployeeId:
+async def found(writer: Writer, codec: Codec, sealer: Sealer, foundation: Foundation) -> EmployeeId:
     """Found the department; the first manager's id. AlreadyFounded if anything is on record."""
     now = datetime.now(UTC)
     manager_id = EmployeeId(f"employee-{uuid4()}")
@@ -52,9 +53,14 @@ async def found(writer: Writer, codec: Codec, foundation: Foundation) -> Employe
         *((f"parameter-{p.number}", (p.defined(now),)) for p in DEFAULT_PARAMETERS),
         *((f"calendar-{a.year}", (a.published(),)) for a in ANNOUNCED),
     ]
+
+    async def sealed(event: Event, stream_id: str) -> Event:
+        found: Event = await sealer.sealed(codec.texts[type(event)], event, stream_id)
+        return found
+
     meta = envelope_bytes(Envelope(kind=ActorKind.FOUNDER, command="department.found", clause="2.1"))
     changes = [
-        Change(stream_id, 0, [Entry(codec.stored(stream_id, event), meta) for event in events])
+        Change(stream_id, 0, [Entry(codec.stored(stream_id, await sealed(event, stream_id)), meta) for event in events])
         for stream_id, events in streams
     ]
     try:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
@@ -96,12 +95,12 @@ def build(conninfo: str, zone: tzinfo) -> None:
     AsOfBuilder(conninfo, model, zone=zone).run(stop)
 
 
-def follow_policies(conninfo: str, zone: ZoneInfo) -> None:
+def follow_policies(conninfo: str, settings: Settings) -> None:
     """Let happen what follows of itself: policies and the clock."""
     from services.policies.running import run
 
     _prepare()
-    run(conninfo, zone, _stop_on_signal(), tracing_of("policies"))
+    run(conninfo, settings, _stop_on_signal(), tracing_of("policies"))
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:

@@ -20,6 +20,7 @@ from infra.reading import ReadModelReader
 from infra.readings import ReadingRecorder
 from infra.reference_data import ReferenceKeeper
 from infra.refusals import RefusalRecorder
+from infra.sealing import Sealer
 from infra.states import States
 from services.composition import FACTS, read_model
 
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
 
 class Runtime:
-    """The machinery of one process around one log; `tracing` has other writers and dispatchers, which leave spans."""
+    """The machinery of one process around one log, and around the keys of its texts; `tracing` has other writers and
+    dispatchers, which leave spans."""
 
-    def __init__(self, conninfo: str, zone: ZoneInfo, *, pool_size: int = 8, tracing: Tracing | None = None) -> None:
-        self.conninfo, self.zone = conninfo, zone
-        self.codec = Codec(Event.known.values())
+    def __init__(
+        self, conninfo: str, zone: ZoneInfo, sealer: Sealer, *, pool_size: int = 8, tracing: Tracing | None = None
+    ) -> None:
+        self.conninfo, self.zone, self.sealer = conninfo, zone, sealer
+        self.codec = Codec(Event.known.values(), seals=sealer.seals)
         self.model: ReadModel = read_model(self.codec)
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             conninfo,
@@ -54,15 +58,17 @@ class Runtime:
         self.states = States(self.reader, self.codec)
         self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS])
         self.dispatcher = dispatcher(
-            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, zone
+            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, sealer, zone
         )
-        self.refusals = RefusalRecorder(self.writer, self.codec, zone)
+        self.refusals = RefusalRecorder(self.writer, self.codec, sealer, zone)
         self.readings = ReadingRecorder(self.writer, self.codec, zone)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Runtime]:
         """Everything started in order, and stopped in the opposite one."""
         async with AsyncExitStack() as stack:
+            await self.sealer.start()
+            stack.push_async_callback(self.sealer.stop)
             await self.pool.open()
             stack.push_async_callback(self.pool.close)
             await self.reference.start()

@@ -26,11 +26,13 @@ from infra.embedded import EmbeddedPostgres
 from infra.event_store import Writer
 from infra.migrations import migrate
 from infra.roles import DatabaseRole
+from infra.sealing import Sealer
 from infra.settings import DATABASE, OWN_ADDRESSES, Settings
 from services.addresses import address_for, address_for_migrations
 from services.demo import write_help_desk
 from services.founding import AlreadyFounded, Foundation, found
 from services.importing import HELP_DESK, run_import
+from services.keys import sealing_of
 from services.processes import LEASH, CannotRun, require_issuer
 
 PARTS = ("project", "build", "policies", "serve")
@@ -150,7 +152,7 @@ def up(
             tell("Yewu stops.")
             return
         if first_manager is not None:
-            _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), tell)
+            _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), settings, tell)
         parts["policies"].start()
         parts["serve"].start()
         address = _address(settings)
@@ -176,7 +178,8 @@ def demo(settings: Settings, cases: int, tell: Callable[[str], None]) -> None:
         if not file.exists():
             tell(f"A help desk of {cases} cases is being made and imported.")
             write_help_desk(file, cases)
-        report = run_import(conninfo, str(file), HELP_DESK)
+        with sealing_of(settings) as sealer:
+            report = run_import(conninfo, str(file), HELP_DESK, sealer)
         if report.recorded:
             tell(f"{report.recorded} events of {report.cases} cases are on record.")
 
@@ -198,22 +201,24 @@ def _is_new(conninfo: str) -> bool:
     return not head
 
 
-def _found_first(conninfo: str, foundation: Foundation, tell: Callable[[str], None]) -> None:
+def _found_first(conninfo: str, foundation: Foundation, settings: Settings, tell: Callable[[str], None]) -> None:
     try:
-        manager_id = found_now(conninfo, foundation)
+        with sealing_of(settings) as sealer:
+            manager_id = found_now(conninfo, foundation, sealer)
     except AlreadyFounded:  # by another instance on the same database, a moment ago
         return
     tell(f"The department is founded; its manager is {foundation.manager} ({manager_id}).")
 
 
-def found_now(conninfo: str, foundation: Foundation) -> str:
+def found_now(conninfo: str, foundation: Foundation, sealer: Sealer) -> str:
     """Found the department; the manager's id. AlreadyFounded if anything is on record."""
+    codec = Codec(Event.known.values(), seals=sealer.seals)
 
     async def run() -> str:
         writer = Writer(conninfo)
         await writer.start()
         try:
-            return await found(writer, Codec(Event.known.values()), foundation)
+            return await found(writer, codec, sealer, foundation)
         finally:
             await writer.stop()
 

@@ -13,7 +13,7 @@ from aggregates.event import Event, command
 from aggregates.facts import Post, about
 from aggregates.ids import EmployeeId
 from aggregates.refused import Refused
-from aggregates.text import Code, Personal, Text, personal, unique
+from aggregates.text import Code, Personal, Text, findable, personal, unique
 from aggregates.value import Value
 
 DESKS = (
@@ -24,6 +24,7 @@ DESKS = (
 )
 """Who speaks with customers, keeps their files and may look after one."""
 
+Name: TypeAlias = Annotated[Text, findable("customer-name")]
 CreditCode: TypeAlias = Annotated[Code, unique("credit-code")]
 Own: TypeAlias = Annotated[Personal, personal("self")]
 
@@ -31,7 +32,7 @@ Own: TypeAlias = Annotated[Personal, personal("self")]
 class Profile(Value):
     """What a file says of a customer. A fact left out stays as it is; null says that there is none any more."""
 
-    name: Text | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     credit_code: CreditCode | UnsetType | None = UNSET
     region: Code | UnsetType | None = UNSET
     segment: Code | UnsetType | None = UNSET
@@ -39,7 +40,7 @@ class Profile(Value):
 
 
 class CustomerRegistered(Event):
-    name: Text
+    name: Name
     source: Code
     credit_code: CreditCode | None = None
     region: Code | None = None
@@ -91,7 +92,7 @@ class Customer(Value):
     @command(by=DESKS, clause="3.1.2-c", opens=True)
     def register(
         self,
-        name: Text,
+        name: Name,
         source: Code,
         credit_code: CreditCode | None = None,
         region: Code | None = None,
@@ -106,7 +107,7 @@ class Customer(Value):
     @command(by=DESKS, clause="3.1.2-c")
     def change_profile(
         self,
-        name: Text | UnsetType = UNSET,
+        name: Name | UnsetType = UNSET,
         credit_code: CreditCode | UnsetType | None = UNSET,
         region: Code | UnsetType | None = UNSET,
         segment: Code | UnsetType | None = UNSET,
@@ -121,7 +122,7 @@ class Customer(Value):
     @command(by=DESKS, clause="3.1.2-c", corrects=True)
     def correct_profile(
         self,
-        name: Text | UnsetType = UNSET,
+        name: Name | UnsetType = UNSET,
         credit_code: CreditCode | UnsetType | None = UNSET,
         region: Code | UnsetType | None = UNSET,
         segment: Code | UnsetType | None = UNSET,

@@ -10,27 +10,30 @@ from msgspec.structs import replace
 from aggregates.actor import Role
 from aggregates.event import Event, command
 from aggregates.refused import Refused
-from aggregates.text import Code, Personal, personal, unique
+from aggregates.text import Code, Personal, findable, personal, unique
 from aggregates.value import Value
 
 REGISTRARS = (Role.HUMAN_RESOURCES, Role.MANAGER)
 
-Own: TypeAlias = Annotated[Personal, personal("self")]
+Name: TypeAlias = Annotated[Personal, personal("self"), findable("employee-name")]
+Private: TypeAlias = Annotated[Personal, personal("self", restricted=True)]
+"""How to reach somebody outside the office: few may read it, and reading it leaves a trace."""
+
 EmployeeNumber: TypeAlias = Annotated[Code, unique("employee-number")]
 
 
 class Details(Value):
     """What a file says of an employee. A detail left out stays as it is; null says that there is none any more."""
 
-    name: Own | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     number: EmployeeNumber | UnsetType | None = UNSET
-    email: Own | UnsetType | None = UNSET
+    email: Private | UnsetType | None = UNSET
 
 
 class EmployeeRegistered(Event):
-    name: Own
+    name: Name
     number: EmployeeNumber | None = None
-    email: Own | None = None
+    email: Private | None = None
 
 
 class EmployeeDetailsChanged(Details, Event):
@@ -51,7 +54,9 @@ class Employee(Value):
     number: Code | UnsetType | None = UNSET
 
     @command(by=REGISTRARS, clause="1.2", opens=True)
-    def register(self, name: Own, number: EmployeeNumber | None = None, email: Own | None = None) -> EmployeeRegistered:
+    def register(
+        self, name: Name, number: EmployeeNumber | None = None, email: Private | None = None
+    ) -> EmployeeRegistered:
         if self.registered:
             raise Refused("This employee is registered already.")
         return EmployeeRegistered(name=name, number=number, email=email)
@@ -59,9 +64,9 @@ class Employee(Value):
     @command(by=REGISTRARS, clause="1.2")
     def change_details(
         self,
-        name: Own | UnsetType = UNSET,
+        name: Name | UnsetType = UNSET,
         number: EmployeeNumber | UnsetType | None = UNSET,
-        email: Own | UnsetType | None = UNSET,
+        email: Private | UnsetType | None = UNSET,
     ) -> EmployeeDetailsChanged | None:
         """Something is otherwise from now on; what is left out stays as it is."""
         news = UNSET if number == self.number else number
@@ -71,9 +76,9 @@ class Employee(Value):
     @command(by=REGISTRARS, clause="1.2", corrects=True)
     def correct_details(
         self,
-        name: Own | UnsetType = UNSET,
+        name: Name | UnsetType = UNSET,
         number: EmployeeNumber | UnsetType | None = UNSET,
-        email: Own | UnsetType | None = UNSET,
+        email: Private | UnsetType | None = UNSET,
     ) -> EmployeeDetailsCorrected | None:
         """Something was recorded wrongly, since the time that the act names; what is left out was right."""
         corrected = EmployeeDetailsCorrected(name=name, number=number, email=email)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -19,8 +19,10 @@ from rich.progress import Progress
 from aggregates.refused import Refused
 from infra.backup_file import BackupError
 from infra.embedded import EmbeddedPostgresError
+from infra.keys import KeysUnavailable
 from infra.roles import UNPREPARED, DatabaseRole, Unfit
 from infra.settings import DATABASE, OWN_ADDRESSES, SettingError, Settings
+from infra.wrapping import WrappingError, rotate
 from services.addresses import address_for, address_for_migrations
 from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
@@ -28,12 +30,15 @@ from services.cli.output import console, errors, give_up, show
 from services.cli.status import status_lines, status_of
 from services.founding import AlreadyFounded, Foundation
 from services.importing import ImportFailed
+from services.keys import keys_of, sealing_of, wrapping_of
 from services.language import Language, say
 from services.processes import CannotRun
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 events = typer.Typer(no_args_is_help=True, help="事件 / events")
 app.add_typer(events, name="events")
+keys = typer.Typer(no_args_is_help=True, help="密钥 / keys of sealed texts")
+app.add_typer(keys, name="keys")
 groups = add_derived(app)
 
 DEFAULT_MANAGER = "Manager 经理"
@@ -47,8 +52,10 @@ def main() -> None:
         app()
     except SaidNo as no:
         give_up(str(no), no.problem, as_json=as_json)
-    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit, BackupError) as error:
+    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit, BackupError, WrappingError) as error:
         give_up(str(error), as_json=as_json)
+    except KeysUnavailable as error:
+        give_up(f"The keys cannot be reached ({error}): see YEWU_HOME, or mend KEYS_URL.", as_json=as_json)
     except ImportFailed as failed:
         give_up(_in_our_language(failed), as_json=as_json)
     except psycopg.OperationalError as error:
@@ -118,7 +125,7 @@ def policies() -> None:
     """策略与时钟 / The policies and the clock alone: what follows from events, and from time passing."""
     from services.processes import follow_policies as run
 
-    run(_address(DatabaseRole.APP), _settings().zone)
+    run(_address(DatabaseRole.APP), _settings())
 
 
 @app.command(hidden=True)
@@ -142,7 +149,8 @@ def found(
     zone = _settings().zone.key
     foundation = Foundation(manager=manager or _first_manager(), currency=currency, zone=zone)
     try:
-        manager_id = found_now(_address(DatabaseRole.APP), foundation)
+        with sealing_of(_settings()) as sealer:
+            manager_id = found_now(_address(DatabaseRole.APP), foundation, sealer)
     except AlreadyFounded:
         if not if_new:
             sentence = "The department is founded already: appoint people with `yewu department appoint`."
@@ -192,12 +200,16 @@ def import_(
     """导入历史 / Import a history: rows become the events that the map names."""
     from services.importing import run_import
 
-    with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
+    with (
+        Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress,
+        sealing_of(_settings(), block=2000) as sealer,
+    ):
         task = progress.add_task("import", total=None)
         report = run_import(
             _address(DatabaseRole.APP),
             file,
             map_,
+            sealer,
             progress=lambda done, goal: progress.update(task, completed=done, total=goal),
         )
     show({name: getattr(report, name) for name in report.__struct_fields__}, as_json=as_json)
@@ -246,45 +258,75 @@ def retry(
 @app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="备份目录 / a folder without a backup in it")],
+    keys_folder: Annotated[
+        Path | None, typer.Option("--keys", help="密钥另存于 / the keys too, to another place")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """备份 / Write the whole log to a folder, while others go on working."""
+    """备份 / Write the whole log to a folder, while others go on working; keys go to another one, if any."""
     from services.copies import back_up as run
+    from services.copies import back_up_keys
+
+    _require_apart(folder, keys_folder)
 
     with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("backup", total=None)
         copied = run(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
-    show({name: getattr(copied, name) for name in copied.__struct_fields__}, as_json=as_json)
+    answer = {name: getattr(copied, name) for name in copied.__struct_fields__}
+    if keys_folder is not None:  # after the log: no text is then without its key
+        answer["keys"] = back_up_keys(_settings(), keys_folder).position
+    show(answer, as_json=as_json)
 
 
 @app.command()
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="备份目录 / the folder of a backup")],
+    keys_folder: Annotated[Path | None, typer.Option("--keys", help="密钥取自 / the keys too, from there")] = None,
     check: Annotated[bool, typer.Option("--check", help="只校验 / only see whether it is whole")] = False,
     as_json: AsJson = False,
 ) -> None:
     """恢复 / Fill an empty database from a backup; then its read model is built as ever."""
     from services.copies import check_only
     from services.copies import restore as run
+    from services.copies import restore_keys
 
     with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("check" if check else "restore", total=None)
         act = check_only if check else run
         copied = act(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
-    show({name: getattr(copied, name) for name in copied.__struct_fields__}, as_json=as_json)
+    answer = {name: getattr(copied, name) for name in copied.__struct_fields__}
+    if keys_folder is not None and not check:
+        answer["keys"] = restore_keys(_settings(), keys_folder).position
+    show(answer, as_json=as_json)
+
+
+def _require_apart(folder: Path, keys_folder: Path | None) -> None:
+    """Whoever finds the one backup must not find the other beside it."""
+    if keys_folder is not None and keys_folder.resolve() == folder.resolve():
+        raise BackupError("Keys and log belong in different places: name another folder for the keys.")
+
+
+@keys.command("rotate")
+def rotate_(as_json: AsJson = False) -> None:
+    """轮换 / Wrap all data keys anew with a new wrapping key; if it is killed, run it again."""
+    settings = _settings()
+    with closing(keys_of(settings)) as store:
+        show({"rewrapped": rotate(store, wrapping_of(settings))}, as_json=as_json)
 
 
 @events.command()
 def tail(
     after: Annotated[int | None, typer.Option(help="从此位置之后 / begin behind this position")] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="持续 / go on")] = True,
+    opened: Annotated[bool, typer.Option("--opened", help="解封文字 / with texts opened")] = False,
     as_json: AsJson = False,
 ) -> None:
     """事件流 / The events of the log as they come; with --json, one document for each."""
     position = after if after is not None else max(0, int(ask("GET", "/events", query={"limit": "1"})["head"]) - 10)
     with suppress(KeyboardInterrupt):
         while True:
-            page = ask("GET", "/events", query={"after": str(position), "limit": "500"})
+            query = {"after": str(position), "limit": "500", "opened": "true" if opened else "false"}
+            page = ask("GET", "/events", query=query)
             for event in page["items"]:
                 if as_json:
                     show(event, as_json=True)

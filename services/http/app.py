@@ -30,6 +30,7 @@ from services.http.question_routes import question_routes
 from services.http.tokens import PublishedKeys, Tokens
 from services.http.what_if_routes import what_if_routes
 from services.http.wire import PROBLEM, Endpoint, Reply, Request
+from services.keys import sealing
 from services.language import preferred
 from services.runtime import Runtime
 
@@ -63,7 +64,7 @@ def create_app(
     conninfo: str, settings: Settings, runtime: Runtime | None = None, tracing: Tracing | None = None
 ) -> FastAPI:
     """The application around one log; its machinery starts and stops with it."""
-    runtime = runtime or Runtime(conninfo, settings.zone, tracing=tracing)
+    runtime = runtime or Runtime(conninfo, settings.zone, sealing(settings), tracing=tracing)
     issuer = DevelopmentIssuer(settings.home, settings) if settings.development_issuer else None
     if issuer is None and settings.jwks_url is None:
         raise ValueError("Nobody could sign in: set YEWU_JWKS_URL to the address of your issuer's keys.")

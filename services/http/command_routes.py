@@ -15,6 +15,7 @@ from infra.commands import Command
 from infra.dispatcher import Contended, Forbidden, NotFound, Order, Outdated
 from infra.settings import Settings
 from services.http.access import reader_of
+from services.http.opening import Opening
 from services.http.problems import Problem, malformed
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -40,6 +41,7 @@ class CommandHandler:
 
     def __init__(self, command: Command, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self._command, self._runtime, self._tokens, self._settings = command, runtime, tokens, settings
+        self._opening = Opening(runtime)
 
     async def answer(self, request: Request) -> Reply:
         by = await self._tokens.principal(request.header("authorization"))
@@ -60,6 +62,7 @@ class CommandHandler:
         try:
             done = await self._runtime.dispatcher.give(order)
         except Refused as refused:
+            refused.values = dict(await self._opening.said(refused.values, request.language))
             self._runtime.refusals.note(order, refused.sentence, refused.values)
             raise
         except Forbidden as forbidden:

@@ -19,6 +19,7 @@ from infra.settings import Settings
 from projections.parked import written_key
 from services.http.access import reader_of
 from services.http.differences import between
+from services.http.opening import Opening, Viewer
 from services.http.problems import malformed, require_limit
 from services.http.question_routes import DEFAULT_LIMIT, being_built, selection_of, told
 from services.http.tokens import Tokens
@@ -54,7 +55,7 @@ class DifferenceHandler:
 
     def __init__(self, asked: Asked, table: Table, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self._asked, self._table, self._runtime = asked, table, runtime
-        self._tokens, self._settings = tokens, settings
+        self._tokens, self._settings, self._opening = tokens, settings, Opening(runtime)
 
     async def answer(self, request: Request) -> Reply:
         reader = await reader_of(self._runtime, self._tokens, request)
@@ -78,7 +79,11 @@ class DifferenceHandler:
         if scope is not None:  # what is nowhere yet may be anybody's
             marks = [[mark for mark in each if mark.row_key in keys] for each in marks]
         after = written_cursor(rows[wanted.limit - 1].key) if len(rows) > wanted.limit else None
-        items, parked = [self._told(row) for row in rows[: wanted.limit]], list(map(told, dict.fromkeys(chain(*marks))))
+        viewer = Viewer(reader.by, reader.roles, self._asked.comparison, request.language)
+        differences = [self._told(row) for row in rows[: wanted.limit]]
+        fields = await self._opening.changes([each["fields"] for each in differences], viewer)
+        items = [each | {"fields": shown} for each, shown in zip(differences, fields, strict=True)]
+        parked = list(map(told, dict.fromkeys(chain(*marks))))
         return Reply(200, _encode({"items": items, "next": after, "parked": parked}))
 
     async def _schema(self, moment: Selection | None) -> str | Building:

@@ -54,6 +54,8 @@ class Health:
             head = await self._runtime.reader.head()
             place = await self._runtime.rows.place()
             problems += [f"PostgreSQL runs with {name} off" for name in await self._unsafe()]
+            first = await self._runtime.reader.between(1, 1)
+            problems += await self._runtime.sealer.problems(first[0].data if first else b"")
             if place is None:
                 problems.append(await self._why_missing())
             elif place.silence > MOST_SILENT:

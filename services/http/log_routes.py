@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -23,9 +23,10 @@ from infra.dispatcher import Forbidden, NotFound
 from infra.log_reader import Published
 from infra.reading import Behind
 from infra.settings import Settings
-from services.composition import FEED_READERS
+from services.composition import FEED_READERS, OVERSIGHT
 from services.http.access import Reader, hidden, own_readers_of, readable, reader_of, readers_of_stream
 from services.http.differences import between, rows_after
+from services.http.opening import Opening, Viewer
 from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request, refusal, send_reply
@@ -49,6 +50,9 @@ class FeedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None if self.type is None else self.type.split(",")
 
 
+Q = TypeVar("Q", bound=FeedQuery)
+
+
 def log_routes(runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
     """GET /events, /streams/{id} and /about/{id}."""
     pages = LogPages(runtime, tokens, settings)
@@ -57,29 +61,50 @@ def log_routes(runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator
     yield Route("/about/{id}", Endpoint(pages.about, settings.request_seconds), methods=["GET"], name="log.about")
 
 
+class OpenedQuery(FeedQuery, frozen=True, forbid_unknown_fields=True):
+    """The same, as it is stored, unless its texts shall be `opened`."""
+
+    opened: bool = False
+
+
 class LogPages:
     """Pages of events, each as others would get it from a broker: CloudEvents with the stored bytes as data."""
 
     def __init__(self, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self.runtime, self._tokens, self._settings = runtime, tokens, settings
+        self._opening = Opening(runtime)
 
     async def reader(self, request: Request) -> Reader:
         """Who reads the feed; Forbidden to whoever may not, or asks for types of which they may see none."""
         reader = await reader_of(self.runtime, self._tokens, request)
         reader.scope(FEED_READERS)
-        for type_ in self.query(request).types or ():
+        for type_ in self.query(request, OpenedQuery).types or ():
             if type_ in Event.known and hidden(reader, type_):
                 raise Forbidden((own_readers_of(type_) or FEED_READERS).roles)
         return reader
 
     async def feed(self, request: Request) -> Reply:
         """The next events of the log."""
-        reader, query = await self.reader(request), self.query(request)
+        reader, query = await self.reader(request), self.query(request, OpenedQuery)
         head = await self.runtime.reader.head()  # first: what comes between the two is on the page, or behind `after`
         page = await self.runtime.reader.page(query.after, query.limit, query.types)
         last = page[-1].line.position if page else query.after
         after = last if len(page) == query.limit else max(last, head)
-        return Reply(200, _encode({"items": self.shown(reader, page), "after": after, "head": head}))
+        told = {"items": self.shown(reader, page), "after": after, "head": head}
+        return Reply(200, await self.told(told, query, self.viewer(reader, request, "log.events")))
+
+    async def told(self, events: Any, query: OpenedQuery, viewer: Viewer) -> bytes:
+        """Events of the feed as they go out: as they are stored, or opened for those who oversee the department."""
+        whole = _encode(events)
+        if not query.opened:
+            return whole
+        if OVERSIGHT.isdisjoint(viewer.roles):
+            viewer = viewer._replace(opens=frozenset())
+        return await self._opening.shown(whole, viewer)
+
+    def viewer(self, reader: Reader, request: Request, through: str) -> Viewer:
+        """A reader, as somebody for whom texts are opened."""
+        return Viewer(reader.by, reader.roles, through, request.language)
 
     def shown(self, reader: Reader, page: Sequence[Published]) -> list[dict[str, Any]]:
         """A page of the feed as somebody may see it; that they saw what is restricted is recorded."""
@@ -110,17 +135,21 @@ class LogPages:
         if not lines:
             raise NotFound(stream_id)
         self._record(reader, "log.stream", lines)
+        viewer, version = self.viewer(reader, request, "log.stream"), lines[-1].version
+        sealed = [between(before, after) for before, after in zip([None, *rows], rows, strict=False)]
+        changes = await self._opening.changes(sealed, viewer, recorded=False)
         items = [
             _withheld(line) | {"id": stream_id, "version": line.version}
             if hidden(reader, line.type)
-            else _told(line) | {"changes": between(before, after)}
-            for line, before, after in zip(lines, [None, *rows], rows, strict=False)
+            else _told(line) | {"changes": change}
+            for line, change in zip(lines, changes, strict=True)
         ]
-        return Reply(200, _encode({"items": items, "version": lines[-1].version}), {"ETag": f'"{lines[-1].version}"'})
+        body = await self._opening.shown(_encode({"items": items, "version": version}), viewer)
+        return Reply(200, body, {"ETag": f'"{version}"'})
 
     async def about(self, request: Request) -> Reply:
         """Everything that mentions a thing, in the order in which it was recorded."""
-        tag, query, schema = _id_in(request), self.query(request), self.runtime.model.schema
+        tag, query, schema = _id_in(request), self.query(request, FeedQuery), self.runtime.model.schema
         reader, readers = await reader_of(self.runtime, self._tokens, request), readers_of_stream(tag)
         reader.scope(readers)
         try:
@@ -141,11 +170,12 @@ class LogPages:
             else:
                 items.append(_withheld(line))
         self._record(reader, "log.about", shown)
-        return Reply(200, _encode({"items": items, "after": after}))
+        told = _encode({"items": items, "after": after})
+        return Reply(200, await self._opening.shown(told, self.viewer(reader, request, "log.about")))
 
-    def query(self, request: Request) -> FeedQuery:
+    def query(self, request: Request, kind: type[Q]) -> Q:
         """Which events are asked for."""
-        query = msgspec.convert(request.query, FeedQuery, strict=False)
+        query = msgspec.convert(request.query, kind, strict=False)
         check_value(query.type, "type")
         require_limit(query.limit, self._settings.max_page)
         if not 0 <= query.after < 1 << 62:
@@ -166,25 +196,27 @@ class Feed:
             return
         try:
             await self._pages.reader(request)
-            query = self._pages.query(request)
+            query = self._pages.query(request, OpenedQuery)
             after = _last_event(request, query.after)
         except Exception as error:  # before the first byte a problem can still be told
             await send_reply(send, refusal(error, request))
             return
-        response = EventSourceResponse(self._events(request, after, query.types), ping=15)
+        response = EventSourceResponse(self._events(request, after, query), ping=15)
         await response(scope, receive, send)
 
-    async def _events(self, request: Request, after: int, types: list[str] | None) -> AsyncIterator[ServerSentEvent]:
+    async def _events(self, request: Request, after: int, query: OpenedQuery) -> AsyncIterator[ServerSentEvent]:
         """The events as they come, until whoever listens may do so no longer."""
         while True:
-            page = await self._pages.runtime.reader.page(after, 500, types)
+            page = await self._pages.runtime.reader.page(after, 500, query.types)
             if page:
                 try:
                     reader = await self._pages.reader(request)
                 except (Problem, Forbidden):
                     return
+                viewer = self._pages.viewer(reader, request, "log.events")
                 for event in self._pages.shown(reader, page):
-                    yield ServerSentEvent(data=_encode(event).decode(), event=event["type"], id=str(event["position"]))
+                    data = (await self._pages.told(event, query, viewer)).decode()
+                    yield ServerSentEvent(data=data, event=event["type"], id=str(event["position"]))
                 after = page[-1].line.position
             else:
                 await asyncio.sleep(IDLE)

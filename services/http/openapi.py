@@ -304,8 +304,12 @@ _ANY_ID = {
     "name": "id", "in": "path", "required": True, "description": "编号 / id",
     "schema": {"type": "string", "pattern": f"^{SYNTAX}$"},
 }  # fmt: skip
+_OPENED = {
+    "name": "opened", "in": "query", "required": False, "description": "解封文字 / with its texts opened",
+    "schema": {"type": "boolean"},
+}  # fmt: skip
 LOG_PATHS = {
-    "/events": _log_path("log.events", "事件流 / the feed", _PAGE),
+    "/events": _log_path("log.events", "事件流 / the feed", [*_PAGE, _OPENED]),
     "/streams/{id}": _log_path("log.stream", "一物之历史 / the history of one thing", [_ANY_ID]),
     "/about/{id}": _log_path("log.about", "一切提及之事 / everything that mentions a thing", [_ANY_ID, *_PAGE]),
 }

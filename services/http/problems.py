@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from aggregates.refused import Refused
 from infra.append import KeyReused, Taken, Unavailable
 from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
+from infra.keys import KeysUnavailable
 from infra.questions import BadCursor
 from infra.read_model.as_of import BuildFailed
 from infra.reading import Behind, Standstill
@@ -120,6 +121,8 @@ def problem_of(error: Exception) -> Problem:
             return later(
                 "That day cannot be computed just now: ask again in a minute, and tell us if it stays.", seconds=60
             )
+        case KeysUnavailable():
+            return later("The keys of what is sealed cannot be reached: ask again in a second.")
         case Unavailable() | psycopg.OperationalError() | PoolTimeout():
             return later("The database does not answer: ask again in a second.")
         case _:

@@ -25,6 +25,7 @@ from projections.question import Page
 from projections.row import View
 from projections.scope import Scope
 from services.http.access import reader_of
+from services.http.opening import Opening, Viewer
 from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
@@ -57,6 +58,7 @@ class QuestionHandler:
 
     def __init__(self, asked: Asked, runtime: Runtime, tokens: Tokens, settings: Settings) -> None:
         self._asked, self._runtime, self._tokens, self._settings = asked, runtime, tokens, settings
+        self._opening = Opening(runtime)
 
     async def answer(self, request: Request) -> Reply:
         reader = await reader_of(self._runtime, self._tokens, request)
@@ -65,7 +67,8 @@ class QuestionHandler:
         if readers.restricted:
             read = dict.fromkeys(map(AnyId, request.parameters.values()), (Code(self._asked.slug),))
             self._runtime.readings.note(reader.by, reader.roles, Code(self._asked.slug), read)
-        return reply
+        viewer = Viewer(reader.by, reader.roles, self._asked.slug, request.language)
+        return reply._replace(body=await self._opening.shown(reply.body, viewer))
 
     async def _answer(self, request: Request, scope: Scope | None) -> Reply:
         moment, arguments = self._arguments(request)
@@ -95,6 +98,9 @@ class QuestionHandler:
         read = msgspec.convert(own, self._asked.arguments, strict=False)
         arguments = {name: getattr(read, name) for name in read.__struct_fields__}
         check_value(arguments, "query")
+        for name, scope in self._asked.searched.items():
+            if (text := arguments[name]) is not None:
+                arguments[name] = self._runtime.sealer.index(scope, text)
         return moment, arguments
 
     async def _one_in_the_past(

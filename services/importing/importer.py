@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, OperationalError
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from aggregates.actor import ActorKind
 from aggregates.event import Envelope, LegacySourceDescribed, Origin
@@ -22,6 +22,7 @@ from aggregates.refused import Refused
 from aggregates.text import Code
 from aggregates.value import Value
 from infra.library.mapping import Unrecorded
+from infra.sealing import Sealer
 from services.importing.identities import case_id, command_id, import_id, known_id
 from services.importing.maps import PERSON, Known, Map
 from services.importing.pace import Pace
@@ -62,6 +63,7 @@ def bring_in(
     *,
     log: Log,
     pace: Pace,
+    sealer: Sealer,
     rejects: Path | None = None,
     limits: Limits | None = None,
     batch: int = 800,
@@ -82,7 +84,7 @@ def bring_in(
         cases = _survey(staging, translator)
         read, rejected = staging.read, staging.count_rejected()
         write_rejects(rejects or _beside(file), staging.rejected())
-        writing = _Writing(plan, source, staging, log)
+        writing = _Writing(plan, source, staging, log, sealer)
         for together in _batches(map(translator.translate, staging.cases()), batch):
             pace.keep_up()
             writing.write(together)
@@ -174,8 +176,8 @@ def _batches(cases: Iterable[Translated], most: int) -> Iterator[list[Translated
 class _Writing:
     """Writes cases, and counts their rows."""
 
-    def __init__(self, plan: Map, source: Source, staging: Staging, log: Log) -> None:
-        self._plan, self._source, self._staging, self._log = plan, source, staging, log
+    def __init__(self, plan: Map, source: Source, staging: Staging, log: Log, sealer: Sealer) -> None:
+        self._plan, self._source, self._staging, self._log, self._sealer = plan, source, staging, log, sealer
         self._described = import_id(source.hash, plan.tells)
         self.recorded = self.already = 0
 
@@ -211,7 +213,8 @@ class _Writing:
             events += [self._registered(one, people[one], command) for one in mentioned if not versions[people[one]]]
             for case in missing:
                 events += self._history(case, streams[case.name], command)
-            self._log.record(events)
+            sealed = self._sealer.all_sealed([(one.event, one.stream_id) for one in events])
+            self._log.record(replace(one, event=event) for one, event in zip(events, sealed, strict=True))
         return missing
 
     def _description(self, command: UUID) -> Unrecorded:

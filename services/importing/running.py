@@ -13,6 +13,7 @@ from aggregates.refused import Refused
 from infra.codec import Codec
 from infra.library.application import LogApplication
 from infra.read_model.schema import lag
+from infra.sealing import Sealer
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import find_map, read_map
 from services.importing.pace import Pace
@@ -29,6 +30,7 @@ def run_import(
     conninfo: str,
     file: str,
     map_: str | Path,
+    sealer: Sealer,
     *,
     rejects: Path | None = None,
     progress: Callable[[int, int], None] = lambda _done, _goal: None,
@@ -40,13 +42,13 @@ def run_import(
     """
     from services.composition import AGGREGATES, read_model  # only now: the composition is everything there is
 
-    codec = Codec(Event.known.values())
+    codec = Codec(Event.known.values(), seals=sealer.seals)
     schema = read_model(codec).schema
     try:
         plan = read_map(find_map(str(map_)), {KIND_OF_STREAM[kind.id]: kind.aggregate for kind in AGGREGATES})
         with LogApplication.open(conninfo, codec) as log, psycopg.connect(conninfo, autocommit=True) as db:
             pace = Pace(lambda: lag(db, schema))
-            return bring_in(file, plan, log=log, pace=pace, rejects=rejects, progress=progress)
+            return bring_in(file, plan, log=log, pace=pace, sealer=sealer, rejects=rejects, progress=progress)
     except Refused as refused:
         raise ImportFailed(str(refused)) from refused
     except psycopg.OperationalError as error:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
@@ -15,8 +14,11 @@ from psycopg_pool import PoolTimeout
 
 from infra.append import FactsTooOld, Unavailable
 from infra.dispatcher import Contended
+from infra.keys import KeysUnavailable
 from infra.reading import Behind
+from infra.settings import Settings
 from services.composition import POLICIES
+from services.keys import sealing
 from services.policies.clock import Clock
 from services.policies.follower import Moved, PolicyFollower
 from services.runtime import Runtime
@@ -29,23 +31,25 @@ log = structlog.get_logger()
 LOOK, TICK, AWAY, STANDBY = 0.05, 0.5, 1.0, 0.5
 """Seconds between two looks at the log, at the time, at a database that is away, and at whether we may begin."""
 
-NOT_NOW = (psycopg.Error, PoolTimeout, Unavailable, Behind, Contended, FactsTooOld, Moved)
+NOT_NOW = (psycopg.Error, PoolTimeout, Unavailable, KeysUnavailable, Behind, Contended, FactsTooOld, Moved)
 """Whatever passes: the same is tried again."""
 
 
-def run(conninfo: str, zone: ZoneInfo, stop: threading.Event, tracing: Tracing | None = None) -> None:
+def run(conninfo: str, settings: Settings, stop: threading.Event, tracing: Tracing | None = None) -> None:
     """Work until told to stop."""
-    asyncio.run(_run(conninfo, zone, stop, tracing))
+    asyncio.run(_run(conninfo, settings, stop, tracing))
 
 
-async def _run(conninfo: str, zone: ZoneInfo, stop: threading.Event, tracing: Tracing | None) -> None:
+async def _run(conninfo: str, settings: Settings, stop: threading.Event, tracing: Tracing | None) -> None:
     while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(
                 conninfo, autocommit=True, application_name="yewu-policies"
             ) as lock:
                 if await _alone(lock, stop):
-                    await _work(Runtime(conninfo, zone, pool_size=4, tracing=tracing), stop, lock)
+                    await _work(
+                        Runtime(conninfo, settings.zone, sealing(settings), pool_size=4, tracing=tracing), stop, lock
+                    )
         except NOT_NOW as error:
             log.warning("the policies wait", error=str(error).strip())
             await _pause(stop, AWAY)

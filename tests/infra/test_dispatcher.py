@@ -34,6 +34,7 @@ from infra.read_model.engine import ReadModel
 from infra.read_model.projector import Projector
 from infra.reading import ReadModelReader, Standstill
 from infra.reference_data import ReferenceKeeper
+from infra.sealing import Plain
 from infra.states import States
 from services.http.problems import problem_of
 from tests.infra.small_shop import (
@@ -64,7 +65,14 @@ class Shop:
         self.states = States(self.reader, self.codec)
         self.facts = FactReader(ReadModelReader(self.pool, self.model.schema), [RowFact(shop_allowance)])
         self.desk = Dispatcher(
-            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, ZoneInfo("Asia/Shanghai")
+            self.writer,
+            self.reader,
+            self.states,
+            self.reference,
+            self.facts,
+            self.codec,
+            Plain(),
+            ZoneInfo("Asia/Shanghai"),
         )
 
     async def give(self, name: str, stream_id: str | None = None, **more: Any) -> Any:

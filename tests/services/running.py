@@ -31,6 +31,7 @@ from services.founding import Foundation
 from services.http.app import create_app
 from services.http.development_issuer import DevelopmentIssuer
 from services.http.traced import Traced
+from services.keys import sealing_of
 from services.up import found_now
 from tests.logins import as_role
 
@@ -46,8 +47,8 @@ def wait_until(true: Callable[[], object], seconds: float = 15) -> None:
 class Yewu:
     """What a test does with a running Yewu."""
 
-    def __init__(self, address: str, issuer: DevelopmentIssuer, manager_id: str, database: str) -> None:
-        self.address, self.issuer, self.manager_id = address, issuer, manager_id
+    def __init__(self, address: str, issuer: DevelopmentIssuer, manager_id: str, database: str, home: Path) -> None:
+        self.address, self.issuer, self.manager_id, self.home = address, issuer, manager_id, home
         self.database = database
         """Its address for whoever looks at it with all rights."""
         self._clients: dict[str, httpx.Client] = {}
@@ -110,6 +111,7 @@ def done(response: httpx.Response) -> Any:
 def running(
     database: str,
     home: Path,
+    manager: str = "Max",
     *,
     manager_id: str | None = None,
     serving: Tracing | None = None,
@@ -139,7 +141,8 @@ def running(
         ),
     ]
     if manager_id is None:
-        manager_id = found_now(application, Foundation(manager="Max"))
+        with sealing_of(all_settings) as sealer:
+            manager_id = found_now(application, Foundation(manager=manager), sealer)
     app: ASGIApp = create_app(application, all_settings, tracing=serving)
     if serving is not None:
         app = Traced(app, serving)
@@ -147,7 +150,7 @@ def running(
     threads.append(threading.Thread(target=server.run, name="api"))
     for thread in threads:
         thread.start()
-    yewu = Yewu(f"http://127.0.0.1:{port}", DevelopmentIssuer(home, all_settings), manager_id, database)
+    yewu = Yewu(f"http://127.0.0.1:{port}", DevelopmentIssuer(home, all_settings), manager_id, database, home)
     try:
         wait_until(lambda: _ready(yewu.address))
         yield yewu

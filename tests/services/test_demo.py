@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+from infra.sealing import Plain
 from services.demo import write_help_desk
 from services.importing import HELP_DESK, run_import
 from tests.services.running import Yewu
@@ -23,7 +24,7 @@ def test_the_same_seed_makes_the_same_file(tmp_path: Path) -> None:
 
 def test_all_of_it_can_be_imported(yewu: Yewu, tmp_path: Path) -> None:
     file = write_help_desk(tmp_path / "desk.xes", CASES)
-    report = run_import(yewu.database, str(file), HELP_DESK)
+    report = run_import(yewu.database, str(file), HELP_DESK, Plain())
     assert (report.cases, report.rejected) == (CASES, 0)
     assert report.read == report.recorded == file.read_text().count("<event>")
     figures = yewu.manager.get("/complaints/figures").json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from services import copies
 from services.composition import read_model
 from services.demo import write_help_desk
 from services.importing import HELP_DESK, run_import
+from services.keys import sealing_of
 from tests.conftest import new_database
 from tests.logins import addresses, as_role
 from tests.services.running import Yewu, done, running, wait_until
@@ -92,7 +94,8 @@ def test_a_desk_that_was_restored_is_the_same_desk_and_works_on(
     folder = tmp_path / "backup"
     with running(database, tmp_path) as before:
         file = write_help_desk(tmp_path / "desk.xes.gz", cases=CASES)
-        run_import(as_role(database, DatabaseRole.APP), str(file), HELP_DESK)
+        with sealing_of(settings_of(database, tmp_path)) as sealer:
+            run_import(as_role(database, DatabaseRole.APP), str(file), HELP_DESK, sealer)
         lea = {"name": "Lea", "number": "E-7"}
         answered = done(before.manager.post("/employees", json=lea, headers={"Idempotency-Key": "lea"}))
         complaint_id = before.complaint()
@@ -101,13 +104,20 @@ def test_a_desk_that_was_restored_is_the_same_desk_and_works_on(
         head = done(before.manager.get("/events?limit=1"))["head"]
     assert answered["position"] < copied.position <= head
 
-    taken = copies.restore(settings_of(restored, tmp_path), folder, nothing)
+    copied_keys = copies.back_up_keys(settings_of(database, tmp_path), tmp_path / "keys")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(tmp_path / "wrapping.key", elsewhere)
+    assert copies.restore_keys(settings_of(restored, elsewhere), tmp_path / "keys").position == copied_keys.position
+    taken = copies.restore(settings_of(restored, elsewhere), folder, nothing)
     assert taken.position == copied.position
     assert log_until(restored, copied.position) == log_until(database, copied.position)
     assert len(log_until(restored, head)) == copied.position
     assert rows_at(restored, copied.position) == rows_at(database, copied.position)
 
-    with running(restored, tmp_path, manager_id=before.manager_id) as after:
+    with running(restored, elsewhere, manager_id=before.manager_id) as after:
+        known = done(after.manager.get(f"/employees/{answered['id']}", params={"min_position": copied.position}))
+        assert known["name"] == "Lea"
         again = after.manager.post("/employees", json=lea, headers={"Idempotency-Key": "lea"})
         assert done(again) == {**answered, "repeated": True}
         other = after.manager.post("/employees", json={"name": "Lea"}, headers={"Idempotency-Key": "lea"})

@@ -7,6 +7,7 @@ import json
 import psycopg
 import pytest
 
+from infra.sealing import Plain
 from services.founding import TEAMS, AlreadyFounded, Foundation
 from services.founding_defaults import DEFAULT_PARAMETERS
 from services.up import found_now
@@ -20,7 +21,7 @@ def events(database: str) -> list[tuple[str, str, dict[str, object], dict[str, o
 
 
 def test_the_first_manager_the_teams_and_the_parameters_are_there_at_once(database: str) -> None:
-    manager_id = found_now(database, Foundation(manager="Max", currency="EUR", zone="Europe/Berlin"))
+    manager_id = found_now(database, Foundation(manager="Max", currency="EUR", zone="Europe/Berlin"), Plain())
     log = events(database)
 
     assert (log[0][0], log[0][1], log[0][2]["name"]) == (manager_id, "EmployeeRegistered", "Max")
@@ -35,13 +36,13 @@ def test_the_first_manager_the_teams_and_the_parameters_are_there_at_once(databa
 
 
 def test_the_founder_acts_and_names_the_clause(database: str) -> None:
-    found_now(database, Foundation(manager="Max"))
+    found_now(database, Foundation(manager="Max"), Plain())
     assert {(meta["kind"], meta["clause"]) for *_, meta in events(database)} == {("founder", "2.1")}
 
 
 def test_a_department_is_not_founded_twice(database: str) -> None:
-    found_now(database, Foundation(manager="Max"))
+    found_now(database, Foundation(manager="Max"), Plain())
     before = events(database)
     with pytest.raises(AlreadyFounded):
-        found_now(database, Foundation(manager="Wu"))
+        found_now(database, Foundation(manager="Wu"), Plain())
     assert events(database) == before

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from aggregates.actor import Role
+from infra.sealing import Plain
 from infra.tracing import Tracing
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.follower import PolicyFollower
@@ -121,7 +122,7 @@ def test_what_a_policy_lets_follow_stays_in_the_trace(seen: Seen) -> None:
 
     async def follow() -> None:
         tracing = Tracing("policies", SimpleSpanProcessor(exporter))
-        async with Runtime(seen.yewu.database, ZoneInfo("UTC"), tracing=tracing).running() as runtime:
+        async with Runtime(seen.yewu.database, ZoneInfo("UTC"), Plain(), tracing=tracing).running() as runtime:
             while await PolicyFollower(runtime, COMPLAINT_CLOCKS).step():
                 pass
 

@@ -30,7 +30,7 @@ def terminal(
     monkeypatch.setenv("LANG", "en_US.UTF-8")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("YEWU_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("YEWU_HOME", str(open_office.home))
     monkeypatch.setenv("YEWU_URL", open_office.address)
     terminal = Terminal(open_office, monkeypatch, capsys)
     terminal.look_after(open_office.database)

@@ -20,6 +20,7 @@ from aggregates.actor import Actor, Role
 from aggregates.event import CommandRefused
 from aggregates.readers import NOBODY
 from infra.dispatcher import Principal
+from infra.sealing import Plain
 from infra.settings import Settings
 from services.http.access import Reader
 from services.http.log_routes import LogPages
@@ -224,7 +225,7 @@ def test_the_feed_of_whoever_may_not_read_all_has_no_gaps(yewu: Yewu) -> None:
     wait_until(lambda: done(yewu.manager.get("/events?type=CommandRefused"))["items"])
 
     async def shown(role: Role) -> list[dict[str, Any]]:
-        runtime = Runtime(yewu.database, ZoneInfo("UTC"))
+        runtime = Runtime(yewu.database, ZoneInfo("UTC"), Plain())
         async with runtime.running():
             page = await runtime.reader.page(0, 1000)
             pages = LogPages(runtime, Tokens(OneKey(None), "", ""), Settings.read({"YEWU_HOME": "/nowhere"}))

@@ -18,6 +18,7 @@ from aggregates.refused import Refused
 from aggregates.service.complaint import Complaint
 from infra.library.mapping import Unrecorded
 from infra.read_model.schema import Lag
+from infra.sealing import Plain
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import read_map
 from services.importing.maps import Map
@@ -124,7 +125,9 @@ def imported(
 ) -> tuple[ImportReport, list[Unrecorded]]:
     """The report of an import, and all that its log holds then."""
     log = log or LogInMemory()
-    report = bring_in(a_file(folder, content), the_map(text, folder), log=log, pace=UP_TO_DATE, **options)
+    report = bring_in(
+        a_file(folder, content), the_map(text, folder), log=log, pace=UP_TO_DATE, sealer=Plain(), **options
+    )
     assert report.read == report.recorded + report.already + report.rejected
     return report, log.written
 

@@ -16,6 +16,7 @@ import pytest
 from aggregates.event import Event
 from infra.codec import Codec
 from infra.library.application import LogApplication
+from infra.sealing import Plain
 from services.importing.importer import bring_in
 from services.importing.map_file import read_map
 from tests.services.importing.given import KINDS, UP_TO_DATE, LogInMemory, envelope_of
@@ -74,10 +75,18 @@ def told(stream: str, name: str, at: str, data: bytes, meta: bytes) -> dict[str,
 def bring(name: str, log: Any, tmp_path: Path) -> None:
     plan = read_map(FILES / f"{name}.toml", KINDS)
     report = bring_in(
-        str(FILES / f"{name}.csv"), plan, log=log, pace=UP_TO_DATE, rejects=tmp_path / "rejects.csv", batch=12
+        str(FILES / f"{name}.csv"),
+        plan,
+        log=log,
+        pace=UP_TO_DATE,
+        sealer=Plain(),
+        rejects=tmp_path / "rejects.csv",
+        batch=12,
     )
     assert (report.cases, report.rejected, report.already) == (3, 0, 0)
-    again = bring_in(str(FILES / f"{name}.csv"), plan, log=log, pace=UP_TO_DATE, rejects=tmp_path / "rejects.csv")
+    again = bring_in(
+        str(FILES / f"{name}.csv"), plan, log=log, pace=UP_TO_DATE, sealer=Plain(), rejects=tmp_path / "rejects.csv"
+    )
     assert (again.recorded, again.already) == (0, report.read)
     assert not (tmp_path / "rejects.csv").exists()
 

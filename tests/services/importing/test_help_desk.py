@@ -8,6 +8,7 @@ from pathlib import Path
 from aggregates.event import LegacyRecordImported
 from aggregates.service.complaint import ComplaintAssessed, ComplaintReceived
 from infra.library.mapping import Unrecorded
+from infra.sealing import Plain
 from services.demo import write_help_desk
 from services.importing.importer import ImportReport, bring_in
 from services.importing.map_file import find_map, read_map
@@ -18,7 +19,9 @@ REAL = Path(__file__).parents[4] / "shared/data/helpdesk.xes.gz"
 
 def brought_in(file: Path, rejects: Path) -> tuple[ImportReport, list[Unrecorded]]:
     log = LogInMemory()
-    report = bring_in(str(file), read_map(find_map("helpdesk"), KINDS), log=log, pace=UP_TO_DATE, rejects=rejects)
+    report = bring_in(
+        str(file), read_map(find_map("helpdesk"), KINDS), log=log, pace=UP_TO_DATE, sealer=Plain(), rejects=rejects
+    )
     return report, log.written
 
 

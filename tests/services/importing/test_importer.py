@@ -20,6 +20,7 @@ from infra.codec import Codec, envelope_bytes
 from infra.library.application import LogApplication
 from infra.library.mapping import Unrecorded
 from infra.read_model.schema import Lag
+from infra.sealing import Plain
 from services.demo import write_help_desk
 from services.importing.importer import bring_in
 from services.importing.map_file import find_map, read_map
@@ -190,14 +191,14 @@ def test_a_cut_event_log_is_refused_although_its_first_half_is_sound(tmp_path: P
     log = LogInMemory()
     plan = read_map(find_map("helpdesk"), KINDS)
     with pytest.raises(Refused, match=r"cut.xes ends in line \d+, before its XML does\."):
-        bring_in(a_file(tmp_path, whole[: len(whole) // 2], "cut.xes"), plan, log=log, pace=UP_TO_DATE)
+        bring_in(a_file(tmp_path, whole[: len(whole) // 2], "cut.xes"), plan, log=log, pace=UP_TO_DATE, sealer=Plain())
     assert log.written == []
 
 
 @pytest.mark.parametrize("name", ["nosuch.csv", "."])
 def test_a_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"cannot be read: (No such file|Is a) "):
-        bring_in(str(tmp_path / name), the_map(MAP, tmp_path), log=LogInMemory(), pace=UP_TO_DATE)
+        bring_in(str(tmp_path / name), the_map(MAP, tmp_path), log=LogInMemory(), pace=UP_TO_DATE, sealer=Plain())
 
 
 def test_a_list_of_rejects_that_cannot_be_written_stops_the_import_before_it_begins(tmp_path: Path) -> None:
@@ -222,15 +223,17 @@ def test_a_pipe_is_as_good_as_a_file(tmp_path: Path) -> None:
     file = a_file(tmp_path, TWO_TICKETS)
     from_file, from_pipe = LogInMemory(), LogInMemory()
     plan = the_map(MAP, tmp_path)
-    bring_in(file, plan, log=from_file, pace=UP_TO_DATE)
+    bring_in(file, plan, log=from_file, pace=UP_TO_DATE, sealer=Plain())
     with subprocess.Popen(["cp", file, str(tmp_path / "pipe")]):
-        bring_in(str(tmp_path / "pipe"), plan, log=from_pipe, pace=UP_TO_DATE)
+        bring_in(str(tmp_path / "pipe"), plan, log=from_pipe, pace=UP_TO_DATE, sealer=Plain())
     assert [one.stream_id for one in from_pipe.written] == [one.stream_id for one in from_file.written]
 
 
 def test_nothing_is_read_before_the_projector_runs(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="Start the projector first"):
-        bring_in("nosuch.csv", the_map(MAP, tmp_path), log=LogInMemory(), pace=Pace(lambda: Lag(0, 0, None)))
+        bring_in(
+            "nosuch.csv", the_map(MAP, tmp_path), log=LogInMemory(), pace=Pace(lambda: Lag(0, 0, None)), sealer=Plain()
+        )
 
 
 # ---- killed
@@ -240,12 +243,13 @@ import sys
 from aggregates.event import Event
 from infra.codec import Codec, envelope_bytes
 from infra.library.application import LogApplication
+from infra.sealing import Plain
 from services.importing.importer import bring_in
 from services.importing.map_file import find_map, read_map
 from tests.services.importing.given import KINDS, UP_TO_DATE
 
 with LogApplication.open(sys.argv[1], Codec(Event.known.values())) as log:
-    bring_in(sys.argv[2], read_map(find_map("helpdesk"), KINDS), log=log, pace=UP_TO_DATE, batch=20)
+    bring_in(sys.argv[2], read_map(find_map("helpdesk"), KINDS), log=log, pace=UP_TO_DATE, sealer=Plain(), batch=20)
 """
 
 
@@ -270,14 +274,14 @@ def test_killed_again_and_again_every_row_goes_in_exactly_once(tmp_path: Path, d
         assert child.wait() == -signal.SIGKILL
         sizes.append(len(in_the_log(database)))
     with LogApplication.open(database, Codec(Event.known.values())) as log:
-        report = bring_in(file, plan, log=log, pace=UP_TO_DATE)
+        report = bring_in(file, plan, log=log, pace=UP_TO_DATE, sealer=Plain())
     assert report.already > 0
     assert report.recorded > 0
     assert report.already + report.recorded == report.read
     assert sizes == sorted(set(sizes))
 
     undisturbed = LogInMemory()
-    bring_in(file, plan, log=undisturbed, pace=UP_TO_DATE)
+    bring_in(file, plan, log=undisturbed, pace=UP_TO_DATE, sealer=Plain())
     codec = Codec(Event.known.values())
     assert in_the_log(database) == sorted(
         (one.stream_id, one.version, stored.type, stored.data, envelope_bytes(one.envelope), one.effective_at)

@@ -27,6 +27,7 @@ from aggregates.text import Code, Text
 from infra.append import Append, Change, Entry
 from infra.codec import Line, envelope_bytes
 from infra.roles import DatabaseRole
+from infra.sealing import Plain
 from projections.rules.catalogue import BY_NUMBER
 from services.composition import POLICIES
 from services.policies.clock import Clock
@@ -95,7 +96,7 @@ def at_the_desk(yewu: Yewu, test: Callable[[Desk], Awaitable[None]]) -> None:
         from zoneinfo import ZoneInfo
 
         database = as_role(yewu.database, DatabaseRole.APP)
-        async with Runtime(database, ZoneInfo("Asia/Shanghai")).running() as runtime:
+        async with Runtime(database, ZoneInfo("Asia/Shanghai"), Plain()).running() as runtime:
             yield Desk(runtime)
 
     async def run() -> None:
