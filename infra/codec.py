@@ -171,7 +171,8 @@ def _ids_in(annotation: Any) -> Find | None:
         return lambda value: next((find(value) for kind, find in kinds if isinstance(value, kind)), ())
     if isinstance(origin, type) and issubclass(origin, Mapping):
         of_key, of_value = finds
-        return lambda value: [i for key, each in value.items() for i in (*of_key(key), *of_value(each))]
+        # in the order in which they are stored: reading them again must give the same tags
+        return lambda value: [i for key in sorted(value) for i in (*of_key(key), *of_value(value[key]))]
     if origin is tuple and parts[-1] is not Ellipsis:
         return lambda value: [i for each, find in zip(value, finds, strict=True) for i in find(each)]
     return lambda value: [i for each in value for i in finds[0](each)]
