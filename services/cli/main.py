@@ -286,9 +286,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """恢复 / Fill an empty database from a backup; then its read model is built as ever."""
-    from services.copies import check_only
+    from services.copies import check_only, restore_keys
     from services.copies import restore as run
-    from services.copies import restore_keys
 
     with Progress(console=errors, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task("check" if check else "restore", total=None)
