@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from aggregates.event import Event
+from aggregates.value import Value
 from infra import backup
 from infra.backup import Copied, Progress
 from infra.backup_file import FORMAT, BackupError, BackupFile, Header, write
@@ -32,17 +33,26 @@ def back_up(settings: Settings, folder: Path, progress: Progress) -> Copied:
         return backup.back_up(db, folder, progress)
 
 
-def back_up_keys(settings: Settings, folder: Path) -> Copied:
+class CopiedKeys(Value):
+    """So many keys were backed up or restored: their file of so many bytes, and how long it took."""
+
+    file: str
+    keys: int
+    bytes: int
+    seconds: float
+
+
+def back_up_keys(settings: Settings, folder: Path) -> CopiedKeys:
     """Write the data keys, still wrapped, to a folder that must not lie beside that of the log."""
     begun = time.monotonic()
     with closing(keys_of(settings)) as store:
         lines = [*store.export()]
     path = folder / KEYS
     write(path, Header(KIND, FORMAT, len(lines), datetime.now(UTC)), lines)
-    return Copied(str(path), len(lines), path.stat().st_size, round(time.monotonic() - begun, 3))
+    return _copied_keys(path, len(lines), begun)
 
 
-def restore_keys(settings: Settings, folder: Path) -> Copied:
+def restore_keys(settings: Settings, folder: Path) -> CopiedKeys:
     """Take in the keys of a folder that are not here; those that are destroyed here stay so."""
     begun = time.monotonic()
     file = BackupFile(folder / KEYS, KIND).check()
@@ -51,7 +61,12 @@ def restore_keys(settings: Settings, folder: Path) -> Copied:
         raise BackupError(f"{file.path} holds {len(lines)} keys and says {file.header.count}.")
     with closing(keys_of(settings)) as store:
         store.import_(lines)
-    return Copied(str(file.path), len(lines), file.path.stat().st_size, round(time.monotonic() - begun, 3))
+    return _copied_keys(file.path, len(lines), begun)
+
+
+def _copied_keys(path: Path, keys: int, begun: float) -> CopiedKeys:
+    seconds = round(time.monotonic() - begun, 3)
+    return CopiedKeys(file=str(path), keys=keys, bytes=path.stat().st_size, seconds=seconds)
 
 
 def check_only(_settings: Settings, folder: Path, progress: Progress) -> Copied:

@@ -274,7 +274,7 @@ def backup(
         copied = run(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
     answer = {name: getattr(copied, name) for name in copied.__struct_fields__}
     if keys_folder is not None:  # after the log: no text is then without its key
-        answer["keys"] = back_up_keys(_settings(), keys_folder).position
+        answer["keys"] = back_up_keys(_settings(), keys_folder).keys
     show(answer, as_json=as_json)
 
 
@@ -295,7 +295,7 @@ def restore(
         copied = act(_settings(), folder, lambda done, goal: progress.update(task, completed=done, total=goal))
     answer = {name: getattr(copied, name) for name in copied.__struct_fields__}
     if keys_folder is not None and not check:
-        answer["keys"] = restore_keys(_settings(), keys_folder).position
+        answer["keys"] = restore_keys(_settings(), keys_folder).keys
     show(answer, as_json=as_json)
 
 
