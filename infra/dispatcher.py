@@ -219,8 +219,9 @@ class _Decision:
         actor, events = self._decide(known.state, actors, at, facts, past=at < now)
         if not events:
             return await self.answered_before() or Answer(self.stream_id, known.version, None, ())
-        self._check_order(known, at)
         effective_at = at if at < now else None
+        if effective_at is not None:  # else it is true when the database records it, which is never too early
+            self._check_order(known, effective_at)
         append = self._append(events, actor, effective_at, facts, known, actor_guard(actor, reference))
         done = await self.desk.writer.append(append)
         if done.repeated:

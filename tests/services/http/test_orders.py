@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from aggregates.actor import Role
 from tests.services.running import Yewu, done
@@ -102,3 +103,19 @@ def test_only_one_customer_has_a_credit_code(yewu: Yewu) -> None:
     first = done(clerk.post("/customers", json=body))
     second = clerk.post("/customers", json=body)
     assert (second.status_code, second.json()["holder"]) == (409, first["id"])
+
+
+def test_whoever_is_a_moment_behind_the_database_is_not_told_that_something_later_is_on_record(
+    yewu: Yewu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others record while a command is on its way is later than its beginning, even if all clocks agree."""
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # of another class
+            return datetime.now(tz) - timedelta(seconds=0.5)
+
+    monkeypatch.setattr("infra.dispatcher.datetime", Behind)
+    employee_id = yewu.employee()
+    changed = yewu.manager.post(f"/employees/{employee_id}/change-details", json={"name": "Anne"})
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
