@@ -41,6 +41,9 @@ generate: .venv/dev ## make the generated files anew: catalogue of events, trans
 bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
 	$(BIN)/python -m benchmarks
 
+mutants: .venv/dev ## seed bugs one by one, and see each caught by its test
+	@$(BIN)/python -m tests.mutants
+
 lock: .venv/dev ## resolve the dependencies anew
 	$(BIN)/python -m uv pip compile --quiet pyproject.toml --extra server --extra build $(LOCKED) -o requirements.lock
 	$(BIN)/python -m uv pip compile --quiet pyproject.toml --extra server --extra build --extra dev $(LOCKED) -o requirements-dev.lock
@@ -49,4 +52,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo test check generate bench lock clean
+.PHONY: help up demo test check generate bench mutants lock clean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -76,6 +77,28 @@ def test_a_connection_killed_between_batches_loses_nothing(book: Book) -> None:
             book.db.execute("SELECT pg_terminate_backend(%s, 5000)", (doomed.info.backend_pid,))
             with pytest.raises(psycopg.OperationalError):
                 follower.step(7)
+    Follower(book.db, MODEL).catch_up()
+    assert content(book.db, MODEL) == plain_fold(book.records)
+
+
+def test_killed_before_a_batch_is_saved_nothing_of_it_is_missing(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A position without its rows would hide for ever that they were never written."""
+    book.write(Desk(3).happen(20))
+    with book.connect() as doomed:
+        follower, saving = Follower(doomed, MODEL), Follower._save
+
+        def killed_on_the_way(
+            self: Follower, start: int, until: int, made: dict[str, list[Any]], gone: dict[str, list[Any]]
+        ) -> None:
+            self._save_query = (
+                b"SELECT pg_terminate_backend(pg_backend_pid()), %s::int8, %s::int8, %s::jsonb, %s::jsonb"
+            )
+            saving(self, start, until, made, gone)
+
+        monkeypatch.setattr(Follower, "_save", killed_on_the_way)
+        with pytest.raises(psycopg.OperationalError):
+            follower.step()
+    monkeypatch.undo()
     Follower(book.db, MODEL).catch_up()
     assert content(book.db, MODEL) == plain_fold(book.records)
 

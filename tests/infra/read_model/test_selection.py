@@ -31,6 +31,12 @@ def test_what_was_true_on_monday_and_told_on_wednesday(selection: Selection, cou
     assert selection.takes(told_late) is counts
 
 
+def test_what_is_true_at_that_very_instant_counts_for_the_database_too() -> None:
+    condition = Selection(as_of=MONDAY, known_at=WEDNESDAY).condition
+    assert "l.effective_at <= '2026-03-02 09:00:00+00:00'::timestamptz" in condition
+    assert "l.recorded_at <= '2026-03-04 09:00:00+00:00'::timestamptz" in condition
+
+
 def test_the_database_is_asked_in_universal_time() -> None:
     at = datetime(2026, 3, 2, 17, tzinfo=SHANGHAI)
     condition = Selection(known_at=at).condition

@@ -24,7 +24,7 @@ from aggregates.service.complaint import (
     Severity,
 )
 from aggregates.text import Code, Text
-from infra.append import Append, Change, Entry
+from infra.append import Append, Change, Entry, Unavailable
 from infra.codec import Line, envelope_bytes
 from infra.roles import DatabaseRole
 from infra.sealing import Plain
@@ -279,6 +279,25 @@ def test_ended_between_the_command_and_its_position_the_same_follows_once(
         await desk.follow()
         for complaint in complaints:
             assert Counter(await desk.types(complaint))["ComplaintEscalated"] == 1
+
+    at_the_desk(yewu, test)
+
+
+def test_what_could_not_be_done_is_done_the_next_time(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, grave)
+        follower = PolicyFollower(desk.runtime, COMPLAINT_CLOCKS)
+
+        async def away(*_: object) -> None:
+            raise Unavailable("the database does not answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PolicyFollower, "_give", away)
+            with pytest.raises(Unavailable):
+                await follower.step()
+        while await follower.step():
+            pass
+        assert Counter(await desk.types(complaint))["ComplaintEscalated"] == 1
 
     at_the_desk(yewu, test)
 
