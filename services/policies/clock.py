@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -28,26 +28,27 @@ MISSED = UUID("d0f7c5a1-2f55-4c0b-8f2e-5a54a9c7b6d3")
 MOST = 200
 
 
-def now() -> datetime:
-    """The time by which things are due; a test may have another."""
-    return datetime.now(UTC)
-
-
 class Clock:
     """Turns passed times into events. It decides on the case as the log has it, and writes only if nothing came since.
 
-    What is imported it leaves alone: that clock ran elsewhere.
+    What is due by now says the clock of the database, as it says when things are recorded: that of this process may be
+    wrong. What is imported it leaves alone: that clock ran elsewhere.
     """
 
-    def __init__(self, runtime: Runtime, time: Callable[[], datetime] = now) -> None:
+    def __init__(self, runtime: Runtime, time: Callable[[], datetime] | None = None) -> None:
         self.runtime, self.time = runtime, time
 
     async def tick(self) -> int:
         """Say what is missed by now, at most so much; how often something was said."""
-        at, said = self.time(), 0
+        at, said = await self._now() if self.time is None else self.time(), 0
         for rule, case_id in await self._alarms(at):
             said += await self._look(BY_NUMBER[rule], case_id, at)
         return said
+
+    async def _now(self) -> datetime:
+        async with self.runtime.pool.connection() as db:
+            told: list[tuple[datetime]] = await (await db.execute("SELECT clock_timestamp()")).fetchall()
+        return told[0][0]
 
     async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
         """What the read model believes to be missed; it may be behind. What is parked nobody can judge."""
