@@ -41,6 +41,9 @@ generate: .venv/dev ## make the generated files anew: catalogue of events, trans
 bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
 	$(BIN)/python -m benchmarks
 
+bench-faults: .venv/dev ## kill every process again and again under load, for minutes: make bench-faults KILLS=300 SEED=1
+	@$(BIN)/python -m tests.faults --kills $(or $(KILLS),300) $(if $(SEED),--seed $(SEED))
+
 mutants: .venv/dev ## seed bugs one by one, and see each caught by its test
 	@$(BIN)/python -m tests.mutants
 
@@ -52,4 +55,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo test check generate bench mutants lock clean
+.PHONY: help up demo test check generate bench bench-faults mutants lock clean

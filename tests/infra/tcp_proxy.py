@@ -67,6 +67,11 @@ class Proxy:
             link.transport.abort()
         await asyncio.sleep(0)
 
+    @property
+    def port(self) -> int:
+        """Where it takes connections on this machine."""
+        return self._listening
+
     def next_appends(self, *faults: Fault) -> None:
         """What happens to the next batches of appends."""
         self._faults.extend(faults)
@@ -81,10 +86,14 @@ class Proxy:
         await asyncio.wait_for(self.late_is_over.wait(), 10)
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._host.startswith("/"):
-            server = await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
-        else:
-            server = await asyncio.open_connection(self._host, self._port)
+        try:
+            if self._host.startswith("/"):
+                server = await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
+            else:
+                server = await asyncio.open_connection(self._host, self._port)
+        except OSError:  # it is away
+            writer.transport.abort()
+            return
         link = _Link(self, reader, writer, *server)
         self._links |= {writer, server[1]}
         try:

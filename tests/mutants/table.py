@@ -91,7 +91,7 @@ THE_LOG = (
         "it is acknowledged before it is committed",
         "infra/event_store.py",
         "        if written is None:\n            return False\n",
-        "        if written is None:\n            at = self.memory.known + 1\n            written = Appended(at, at, None)\n",
+        "        if written is None:\n            written = Appended(9, 9, None)\n",
         f"{LOST_REPLIES}::test_a_lost_reply_is_neither_a_conflict_nor_a_second_event",
         "Somebody was told that it is on record, and it is not.",
     ),
