@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -89,6 +91,37 @@ def test_a_database_that_was_away_is_there_again_for_everybody(company: Company,
     time.sleep(1)
     company.start(DATABASE)
     company.until_ready()
+
+
+def test_a_disk_that_is_full_loses_nothing_that_was_acknowledged(company: Company, under_load: Load) -> None:
+    """No file may grow beyond half a segment of the write-ahead log, as if there were no room for it."""
+    company.away()
+    with no_file_longer_than(8 << 20):
+        company.start(DATABASE)
+    with pytest.raises(psycopg.Error):
+        fill(company.url)
+    time.sleep(1)
+    company.kill(DATABASE)
+    company.start(DATABASE)
+    company.until_ready()
+
+
+def fill(url: str) -> None:
+    """Write 20 MB into the write-ahead log, which needs the second half of a segment."""
+    with psycopg.connect(url, autocommit=True) as db:
+        for _ in range(20):
+            db.execute("SELECT pg_logical_emit_message(false, 'full', repeat('x', 1000000), true)")
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """Whoever is started in this block gets no more; no rights are needed for that, nor a file system of one's own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_of_two_projectors_one_works_and_the_other_takes_over(company: Company, under_load: Load) -> None:
