@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from aggregates.actor import Actor, Role
 from aggregates.business.customer import Customer
 from aggregates.event import Aggregate
-from aggregates.facts import Post, Setting
+from aggregates.facts import Post, Quantity, Setting, Unit
 from aggregates.ids import THE_DEPARTMENT, CustomerId, EmployeeId
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
+from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.service.complaint import Complaint, Complexity, Conversion, Severity
 from aggregates.text import Code
@@ -50,6 +51,8 @@ OPEN_CASES = 400
 
 (REMEDIES,) = (p for p in DEFAULT_PARAMETERS if p.number == "P-38")
 LIMITS = Setting(number=REMEDIES.number, values=REMEDIES.values)
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
+NO_LIMIT = Setting(number=Code("P-31"), values={Code("limit"): Quantity(amount=Decimal(100 * 365), unit=Unit.DAY)})
 
 
 class Stream:
@@ -85,6 +88,7 @@ class Cast:
         self.clerks = [self._person(Role.CUSTOMER_SERVICE, SERVICE) for _ in range(8)]
         self.members = [self._person(Role.MEMBER, dice.choice(UNITS)) for _ in range(12)]
         self.customers: list[CustomerId] = []
+        self.waivers = 0
 
     @property
     def staff(self) -> list[Actor]:
@@ -215,6 +219,8 @@ def _handling(cast: Cast, stream: Stream, clerk: Actor) -> Story:
     if dice.random() < 0.1:
         late = timedelta(seconds=1) if dice.random() < 0.5 else None
         yield Act(stream, "complaint.reassess", cast.lead, _judgement(dice), late)
+    if dice.random() < 0.002 or not cast.waivers:
+        yield from _waiver(cast, stream, clerk)
     yield Act(stream, "complaint.assign_department", clerk, {"unit": unit})
     if dice.random() < 0.08:
         yield Act(stream, "complaint.contest_responsibility", handler, {"reason": "The carrier lost it, not we."})
@@ -233,6 +239,15 @@ def _handling(cast: Cast, stream: Stream, clerk: Actor) -> Story:
     if dice.random() < 0.04:
         yield Act(stream, "complaint.reopen", clerk, {"reason": "It happened again."})
         yield from _settlement(cast, stream, clerk, handler)
+
+
+def _waiver(cast: Cast, complaint: Stream, clerk: Actor) -> Story:
+    """More time for one complaint, asked for by the clerk and granted by the manager."""
+    cast.waivers += 1
+    stream = Stream(cast.new_id("waiver"), Waiver())
+    asked = {"rule": "R-CS-6", "case_id": complaint.id, "expires_at": FAR_AWAY, "grounds": "The customer is at sea."}
+    yield Act(stream, "waiver.request", clerk, asked)
+    yield Act(stream, "waiver.approve", cast.manager, {"longest": NO_LIMIT})
 
 
 def _settlement(cast: Cast, stream: Stream, clerk: Actor, handler: Actor) -> Story:

@@ -180,9 +180,9 @@ def test_who_asks_for_what_cannot_be_built_is_told_why(book: Book) -> None:
 
 def test_a_request_cannot_name_a_schema_that_is_not_its_own(book: Book) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
-        book.db.execute("SELECT yewu.request_build('yewu', 'repairs', '{repair_row}', NULL, NULL, false)")
+        book.db.execute("SELECT yewu.request_build('yewu', 'repairs', '{repair_row}', NULL, NULL, '{}', false)")
     book.db.execute(
-        "SELECT yewu.request_build('rm_repairs_0123456789abcdef', 'repairs', '{repair_row}', NULL, NULL, false)"
+        "SELECT yewu.request_build('rm_repairs_0123456789abcdef', 'repairs', '{repair_row}', NULL, NULL, '{}', false)"
     )
     AsOfBuilder(book.conninfo, MODEL, zone=UTC).step(book.db)
     assert requests(book) == {"rm_repairs_0123456789abcdef": "failed"}
