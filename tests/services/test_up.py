@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,8 +209,13 @@ def told(home: Path, *words: str) -> Any:
 
 def test_what_was_backed_up_goes_on_in_another_home(office: Office) -> None:
     folder, home = reachable_folder() / "backup", new_home()
-    copied = told(office.home, "backup", str(folder))
-    assert told(home, "restore", str(folder))["position"] == copied["position"] > 0
+    keys = reachable_folder() / "keys"
+    copied = told(office.home, "backup", str(folder), "--keys", str(keys))
+    home.mkdir(parents=True)
+    shutil.copy(office.home / "wrapping.key", home)  # it goes its own way
+    restored = told(home, "restore", str(folder), "--keys", str(keys))
+    assert restored["position"] == copied["position"] > 0
+    assert restored["keys"] == copied["keys"] > 0
     running = Running(home, free_port()).until_ready()
     try:
         assert "is founded" not in running.said
