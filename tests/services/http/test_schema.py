@@ -36,7 +36,7 @@ CHECKS = [
 ]
 """Not `negative_data_rejection` and `positive_data_acceptance`: the regulation refuses much that is well formed."""
 
-EXAMPLES = 8
+EXAMPLES = 5
 SUPPOSED = "P-02=2"
 MOMENTS = ("from_as_of", "from_known_at", "to_as_of", "to_known_at")
 PATHS: dict[str, Any] = document(COMMANDS, QUESTIONS, "0")["paths"]
