@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregates.value import Value
+from infra.durable import sync_folder
 
 FORMAT = 1
 LONGEST_HEADER = 1 << 16
@@ -59,7 +60,7 @@ def write(path: Path, header: Header, blocks: Iterable[bytes]) -> Header:
             with os.fdopen(number, "wb") as file:
                 done = _fill(file, header, blocks)
             Path(name).rename(path)
-            _write_down(path.parent)
+            sync_folder(path.parent)
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
@@ -148,12 +149,3 @@ def _fill(file: IO[bytes], header: Header, blocks: Iterable[bytes]) -> Header:
     file.flush()
     os.fsync(file.fileno())
     return done
-
-
-def _write_down(folder: Path) -> None:
-    """The new name, too, is to outlive a power cut."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

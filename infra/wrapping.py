@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec.structs import replace
 
+from infra.durable import sync_folder
 from infra.keys import Key, KeyStore
 
 SIZE = 32
@@ -166,12 +167,12 @@ def _create(file: Path) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(new, file)
     new.unlink()
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
 def _replace(file: Path, keys: Iterable[WrappingKey]) -> None:
     _beside(file, keys).replace(file)
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
 def _beside(file: Path, keys: Iterable[WrappingKey]) -> Path:
@@ -183,11 +184,3 @@ def _beside(file: Path, keys: Iterable[WrappingKey]) -> Path:
         out.flush()
         os.fsync(out.fileno())
     return new
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,7 +17,7 @@ from projections.rules.catalogue import BY_NUMBER, RULES
 from projections.rules.duty import DutyRow, Verdict
 from projections.rules.rule import Mode, Rule
 
-OVERSIGHT = (Role.MANAGER, Role.DEPUTY, Role.AUDITOR, Role.CUSTOMER_SERVICE_LEAD, Role.DATA_LEAD)
+READERS = (Role.MANAGER, Role.DEPUTY, Role.AUDITOR, Role.CUSTOMER_SERVICE_LEAD, Role.DATA_LEAD)
 
 IS_WAIVED: LiteralString = """EXISTS (
     SELECT 1 FROM waiver_row w
@@ -169,7 +169,7 @@ def _rungs(roles: Collection[Role]) -> tuple[list[str], list[int]]:
     return [number for number, _ in rungs], [level for _, level in rungs]
 
 
-@question(path="verdicts", readers=OVERSIGHT, order=("rule", "case_id"), tables=("duty_row", "waiver_row"))
+@question(path="verdicts", readers=READERS, order=("rule", "case_id"), tables=("duty_row", "waiver_row"))
 async def verdicts(
     db: Database,
     rule: Code | None = None,
@@ -203,7 +203,7 @@ class _Count(Value):
     cases: int
 
 
-@question(path="conformance", readers=OVERSIGHT, tables=("duty_row", "waiver_row"))
+@question(path="conformance", readers=READERS, tables=("duty_row", "waiver_row"))
 async def conformance(
     db: Database, began_since: datetime | None = None, began_before: datetime | None = None
 ) -> list[Conformance]:

@@ -45,10 +45,6 @@ class WhatIf(Value):
     items: tuple[Shifted, ...]
 
 
-class _Count(Value):
-    cases: int
-
-
 def rules_citing(parameter: str) -> list[str]:
     """The numbers of the rules that take their limit from a parameter."""
     return [rule.number for rule in RULES if rule.within is not None and rule.within.parameter == parameter]
@@ -73,16 +69,16 @@ async def shifted(
     )
     chosen = (list(rules), began_since, began_before)
     given = (at, at, at, *chosen, at, at, at, *chosen)
-    (counted,) = await select(db, _Count, sql.SQL("SELECT count(*) AS cases FROM {}").format(both), *given)
-    shifts = await select(
+    counted = await select(
         db,
         Shift,
         sql.SQL(
             "SELECT rule, l.verdict AS before, s.verdict AS after, count(*) AS cases FROM {}"
-            " WHERE l.verdict <> s.verdict GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).format(both),
         *given,
     )
+    shifts = tuple(shift for shift in counted if shift.before is not shift.after)
     items = await select(
         db,
         Shifted,
@@ -95,8 +91,8 @@ async def shifted(
         *behind,
         limit,
     )
-    changed = sum(shift.cases for shift in shifts)
-    return WhatIf(cases=counted.cases, changed=changed, shifts=tuple(shifts), items=tuple(items))
+    cases, changed = (sum(shift.cases for shift in some) for some in (counted, shifts))
+    return WhatIf(cases=cases, changed=changed, shifts=shifts, items=tuple(items))
 
 
 def _verdicts(table: sql.Composable) -> sql.Composed:

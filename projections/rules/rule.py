@@ -143,13 +143,10 @@ class Rule:
         return ()
 
     def measure(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Now it is known how long it may take."""
+        """Now it is known how long it may take, by the version that was in force when the obligation began."""
         if row is None or row.state is State.DONE or self.within is None or self.within.named_by is None:
             return row
-        return self.measured(row, self.within, str(getattr(record.event, self.within.named_by[1])), reference)
-
-    def measured(self, row: DutyRow, limit: Limit, value: str | None, reference: Reference) -> DutyRow:
-        """By when it is owed: by the version of the parameter that was in force when the obligation began."""
+        limit, value = self.within, str(getattr(record.event, self.within.named_by[1]))
         allowed = term(limit.quantity(limit.cited(reference, row.version), value), row.began_at, reference)
         if allowed is None:
             return replace(row, term_seconds=None, due_at=None, alarm_at=None)

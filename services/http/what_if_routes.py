@@ -19,7 +19,7 @@ from infra.read_model.selection import Selection, Supposed
 from infra.read_model.tables import table_name
 from infra.reading import parked_among
 from infra.settings import Settings
-from projections.duties import OVERSIGHT
+from projections import duties
 from projections.reference import Reference
 from projections.rules.duty import DutyRow
 from projections.what_if import Shift, Shifted, rules_citing, shifted
@@ -30,7 +30,7 @@ from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
 
-READERS = Readers(everything=frozenset(OVERSIGHT))
+READERS = Readers(everything=frozenset(duties.READERS))
 DUTIES = table_name(DutyRow)
 SHAPE = "parameter is written P-05=S2:3,S3:8, or P-02=2 where it has one value"
 _encode = msgspec.json.Encoder().encode

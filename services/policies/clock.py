@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid5
 
 from psycopg import sql
 
 from aggregates.actor import ActorKind
 from aggregates.event import Envelope, ObligationMissed
-from aggregates.text import Code
+from aggregates.ids import AnyId
 from infra.append import Append, Change, Entry, VersionConflict
 from infra.codec import envelope_bytes
 from infra.read_model.as_of import thing_as_of
@@ -63,6 +62,8 @@ class Clock:
         return [(rule, case_id) for rule, case_id in found]
 
     async def _look(self, rule: Rule, case_id: str, at: datetime) -> bool:
+        if self.runtime.reference.current.is_waived(rule.number, AnyId(case_id), at):
+            return False
         async with self.runtime.pool.connection() as db:
             cursor = await db.execute("SELECT max(version) FROM yewu.log WHERE stream_id = %s", (case_id,))
             (version,) = await cursor.fetchone() or (0,)
@@ -71,8 +72,6 @@ class Clock:
         if thing.parked is not None or row is None or row.state is not State.OWED or row.imported:
             return False
         if row.alarm_at is None or row.due_at is None or row.alarm_at >= at:
-            return False
-        if self.runtime.reference.current.is_waived(row.rule, row.case_id, at):
             return False
         try:
             await self.runtime.writer.append(self._said(rule, row, row.due_at, version))
@@ -85,7 +84,7 @@ class Clock:
         cited: dict[str, int] = {}
         if rule.within is not None and row.version is not None:
             cited = {rule.within.parameter: row.version}
-        meta = envelope_bytes(Envelope(kind=ActorKind.CLOCK, clause=Code(rule.clauses[-1]), parameters=cited))
+        meta = envelope_bytes(Envelope(kind=ActorKind.CLOCK, clause=rule.clauses[-1], parameters=cited))
         name = f"{row.rule}\n{row.case_id}\n{row.began_by}\n{due_at.isoformat()}\n{event.told}"
-        entry: Any = Entry(self.runtime.codec.stored(row.case_id, event), meta)
+        entry = Entry(self.runtime.codec.stored(row.case_id, event), meta)
         return Append(CLOCK, uuid5(MISSED, name), (Change(row.case_id, version, (entry,)),))
