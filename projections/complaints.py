@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any
 
 from msgspec.structs import replace
 
@@ -45,7 +45,7 @@ from aggregates.service.complaint import (
 )
 from aggregates.text import Code, Personal, personal
 from aggregates.value import Value
-from projections.question import Database, question, select
+from projections.question import Database, matching, question, select
 from projections.row import Row, View, its_stream, its_stream_and_person
 
 READERS = Readers(
@@ -359,18 +359,18 @@ async def board(
     open: bool | None = None,  # noqa: A002  # what people call it in the address
 ) -> list[ComplaintRow]:
     """All complaints, or those of one kind; the oldest first."""
-    conditions: dict[LiteralString, str | bool | None] = {
-        "status = %s": status and status.value,
-        "severity = %s": severity and severity.value,
-        "handler_id = %s": handler_id,
-        "customer_id = %s": customer_id,
-        "unit = %s": unit,
-        "(status NOT IN ('closed', 'withdrawn', 'converted')) = %s": open,
-    }
-    wanted = {condition: value for condition, value in conditions.items() if value is not None}
-    where = " AND ".join(wanted) or "true"
+    where, values = matching(
+        {
+            "status = %s": status and status.value,
+            "severity = %s": severity and severity.value,
+            "handler_id = %s": handler_id,
+            "customer_id = %s": customer_id,
+            "unit = %s": unit,
+            "(status NOT IN ('closed', 'withdrawn', 'converted')) = %s": open,
+        }
+    )
     query = f"SELECT * FROM complaint_row WHERE {where} ORDER BY received_at, complaint_id"
-    return await select(db, ComplaintRow, query, *wanted.values())
+    return await select(db, ComplaintRow, query, *values)
 
 
 @question(path="complaints/{complaint_id}", readers=READERS, one_of=complaints)

@@ -12,7 +12,7 @@ from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.posts import Held, held_on
-from projections.question import Database, question, select
+from projections.question import Database, matching, question, select
 from projections.rules.catalogue import BY_NUMBER, RULES
 from projections.rules.duty import DutyRow, Verdict
 from projections.rules.rule import Mode, Rule
@@ -112,21 +112,17 @@ async def owed(
 ) -> list[Duty]:
     """What is owed, the most urgent first: by everybody, or by a person, in whichever office or place up the ladder."""
     at = db.moment
-    conditions: list[LiteralString] = ["state = 'owed'"]
-    values: list[object] = [at, at, at]
-    if clause is not None:
-        conditions.append("rule = ANY(%s)")
-        values.append([each.number for each in RULES if clause in each.clauses])
-    filters: dict[LiteralString, object] = {
-        "rule = %s": rule,
-        "case_id = %s": case_id,
-        "unit = %s": unit,
-        "due_at < %s": due_before,
-    }
-    for condition, value in filters.items():
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
+    chosen, given = matching(
+        {
+            "rule = ANY(%s)": _rules_of(clause),
+            "rule = %s": rule,
+            "case_id = %s": case_id,
+            "unit = %s": unit,
+            "due_at < %s": due_before,
+        }
+    )
+    conditions: list[LiteralString] = ["state = 'owed'", chosen]
+    values: list[object] = [at, at, at, *given]
     if missed is not None:
         conditions.append(f"{IS_MISSED} = %s")
         values += [at, at, at, missed]
@@ -140,6 +136,11 @@ async def owed(
         f" FROM duty_row d WHERE {where}"
     )
     return [found.duty for found in await select(db, _Owed, query, *values)]
+
+
+def _rules_of(clause: Code | None) -> list[Code] | None:
+    """The numbers of the rules that stand for a clause; None if none is asked for."""
+    return None if clause is None else [rule.number for rule in RULES if clause in rule.clauses]
 
 
 OF_A_PERSON: LiteralString = """(
@@ -181,20 +182,19 @@ async def verdicts(
 ) -> list[DutyRow]:
     """How each case stands to each rule, with the events and the version of the parameter behind it."""
     at = db.moment
-    numbers = None if clause is None else [each.number for each in RULES if clause in each.clauses]
-    filters: dict[LiteralString, object] = {
-        "rule = %s": rule,
-        "rule = ANY(%s)": numbers,
-        "case_id = %s": case_id,
-        "verdict = %s": verdict and verdict.value,
-        "began_at >= %s": began_since,
-        "began_at < %s": began_before,
-    }
-    wanted = {condition: value for condition, value in filters.items() if value is not None}
-    where = " AND ".join(wanted) or "true"
+    where, values = matching(
+        {
+            "rule = %s": rule,
+            "rule = ANY(%s)": _rules_of(clause),
+            "case_id = %s": case_id,
+            "verdict = %s": verdict and verdict.value,
+            "began_at >= %s": began_since,
+            "began_at < %s": began_before,
+        }
+    )
     others = ", ".join(field for field in DutyRow.__struct_fields__ if field != "verdict")
     query = f"SELECT * FROM (SELECT {others}, {AS_IT_STANDS} AS verdict FROM duty_row d) stands WHERE {where}"
-    return await select(db, DutyRow, query, at, at, at, *wanted.values())
+    return await select(db, DutyRow, query, at, at, at, *values)
 
 
 class _Count(Value):

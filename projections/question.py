@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, LiteralString, ParamSpec, TypeVar
 
@@ -84,6 +84,12 @@ def question(
         return ask
 
     return mark
+
+
+def matching(filters: Mapping[LiteralString, object]) -> tuple[LiteralString, tuple[object, ...]]:
+    """A condition made of those whose value is given, each with one place for it; all lines where none is."""
+    wanted = {condition: value for condition, value in filters.items() if value is not None}
+    return " AND ".join(wanted) or "true", tuple(wanted.values())
 
 
 async def select(db: Database, kind: type[V], query: LiteralString | sql.Composed, *parameters: object) -> list[V]:

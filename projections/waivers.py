@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import LiteralString
 
 from msgspec.structs import replace
 
@@ -12,7 +11,7 @@ from aggregates.event import Recorded
 from aggregates.ids import AnyId, EmployeeId, WaiverId
 from aggregates.organisation.waiver import Status, WaiverApproved, WaiverRejected, WaiverRequested, WaiverRevoked
 from aggregates.text import Code, Text
-from projections.question import Database, question, select
+from projections.question import Database, matching, question, select
 from projections.row import Row, View, its_stream
 
 
@@ -64,14 +63,14 @@ async def on_record(
     db: Database, rule: Code | None = None, case_id: AnyId | None = None, status: Status | None = None
 ) -> list[WaiverRow]:
     """All waivers, or those of a rule, of a case, or that are so far."""
-    conditions: dict[LiteralString, str | None] = {
-        "rule = %s": rule,
-        "case_id = %s": case_id,
-        "status = %s": status and status.value,
-    }
-    wanted = {condition: value for condition, value in conditions.items() if value is not None}
-    where = " AND ".join(wanted) or "true"
-    return await select(db, WaiverRow, f"SELECT * FROM waiver_row WHERE {where}", *wanted.values())
+    where, values = matching(
+        {
+            "rule = %s": rule,
+            "case_id = %s": case_id,
+            "status = %s": status and status.value,
+        }
+    )
+    return await select(db, WaiverRow, f"SELECT * FROM waiver_row WHERE {where}", *values)
 
 
 @question(path="waivers/{waiver_id}", readers=INSIDE, one_of=waivers)
