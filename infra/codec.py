@@ -64,6 +64,13 @@ class Line(NamedTuple):
 COLUMNS = ", ".join(Line._fields)
 
 
+class Published(NamedTuple):
+    """A row of the log as others read it: with the streams it mentions."""
+
+    line: Line
+    tags: list[str]
+
+
 class UnknownEvent(Exception):
     """The log holds an event that this version of the code cannot read; nothing may skip it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -16,8 +15,7 @@ import stat
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -25,6 +23,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from infra.child import end_with_this_thread, wait_until
 from infra.roles import DatabaseRole
 
 NAME = "yewu"  # of the database, of its superuser and of the home folder
@@ -196,7 +195,7 @@ class EmbeddedPostgres:
         elif self._is_our_server(self._pid_before):
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(self._pid_before).send_signal(signal.SIGINT)
-            if not _wait_until(lambda: not self._is_our_server(self._pid_before), SECONDS_TO_STOP):
+            if not wait_until(lambda: not self._is_our_server(self._pid_before), SECONDS_TO_STOP):
                 raise self._failure(f"Process {self._pid_before} of an earlier run does not stop")
 
     def _is_our_server(self, pid: int) -> bool:
@@ -256,7 +255,7 @@ class EmbeddedPostgres:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(**self._call(words), stdout=log, stderr=log)
         running = self._process
-        _wait_until(lambda: self._is_ready(running.pid) or running.poll() is not None, SECONDS_TO_RECOVER)
+        wait_until(lambda: self._is_ready(running.pid) or running.poll() is not None, SECONDS_TO_RECOVER)
         if running.poll() is not None or not self._is_ready(running.pid):
             raise self._failure(f"PostgreSQL did not start on {self._data}")
 
@@ -302,7 +301,7 @@ class EmbeddedPostgres:
             "env": environment,
             "stdin": subprocess.DEVNULL,
             "start_new_session": True,
-            "preexec_fn": _end_with_this_thread(),
+            "preexec_fn": end_with_this_thread(),
         }
         if self._account is not None:
             call |= {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
@@ -405,27 +404,3 @@ def _socket_folder(home: Path) -> Path:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
-
-
-def _end_with_this_thread() -> Callable[[], None] | None:
-    """A promise the child makes before it becomes the program; the kernel keeps it even if we are killed."""
-    if sys.platform != "linux":
-        return None
-    parent, set_parent_death_signal = os.getpid(), 1
-    prctl = ctypes.CDLL(None).prctl
-
-    def promise() -> None:
-        prctl(set_parent_death_signal, int(signal.SIGINT))
-        if os.getppid() != parent:  # it died before the promise
-            os._exit(1)
-
-    return promise
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg_pool import AsyncConnectionPool
 
-from infra.codec import COLUMNS, Line
+from infra.codec import COLUMNS, Line, Published
 from infra.read_model.schema import MENTIONS
 
 
@@ -18,13 +18,6 @@ class Answered(NamedTuple):
     body_hash: str
     first: int
     last: int
-
-
-class Published(NamedTuple):
-    """A row of the log as others read it: with the streams it mentions."""
-
-    line: Line
-    tags: list[str]
 
 
 class LogReader:

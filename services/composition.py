@@ -7,7 +7,9 @@ from typing import Any
 
 from aggregates.actor import INSIDE, Role
 from aggregates.business.customer import DESKS, Customer
+from aggregates.event import events_of
 from aggregates.ids import (
+    KIND_OF_STREAM,
     CalendarId,
     ComplaintId,
     CustomerId,
@@ -15,6 +17,8 @@ from aggregates.ids import (
     EmployeeId,
     ParameterId,
     ParkingId,
+    ReadingsId,
+    RefusalsId,
     WaiverId,
 )
 from aggregates.information.parking import Parking
@@ -27,6 +31,7 @@ from aggregates.readers import Readers
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
+from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
@@ -121,6 +126,19 @@ POLICIES = (COMPLAINT_CLOCKS,)
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""
+
+
+RESTRICTED_KINDS = frozenset({KIND_OF_STREAM[RefusalsId], KIND_OF_STREAM[ReadingsId]}) | {
+    KIND_OF_STREAM[kind.id]
+    for kind in AGGREGATES
+    if any(event.readers is not None for event in events_of(kind.aggregate))
+}
+"""The kinds of streams with events that fewer may read than the others."""
+
+
+def topics(prefix: str) -> Topics:
+    """The topics of Kafka that this version of the code publishes to."""
+    return planned(prefix, filter(None, KIND_OF_STREAM.values()), RESTRICTED_KINDS)
 
 
 def read_model(codec: Codec) -> ReadModel:

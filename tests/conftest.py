@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, and a database of its own in it."""
+"""What every test may ask for: a real PostgreSQL and a real Kafka, with a database and topics of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from infra.embedded import EmbeddedPostgres
+from infra.kafka.broker import LocalKafka
+from infra.kafka.client import CLUSTER, Cluster
 from infra.migrations import migrate
 from infra.roles import admit
 from tests.folders import reachable_folder
@@ -76,3 +78,19 @@ def _database(postgres: str, template: str) -> Iterator[str]:
     yield make_conninfo(postgres, dbname=name)
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """A broker for this run: one of its own, or those of `KAFKA_BOOTSTRAP_SERVERS`."""
+    if servers := os.environ.get(CLUSTER):
+        yield servers
+        return
+    with LocalKafka(reachable_folder() / "kafka") as broker:
+        yield broker.servers
+
+
+@pytest.fixture
+def cluster(kafka: str) -> Cluster:
+    """Topics of its own, none of which is there yet."""
+    return Cluster(servers=kafka, prefix=f"test-{os.getpid()}-{next(_numbers)}")

@@ -3,7 +3,8 @@
 GRANT USAGE ON SCHEMA yewu TO yewu_app, yewu_projector, yewu_auditor;
 
 -- The application: writes by calling functions, and reads what it needs to decide.
-GRANT SELECT ON yewu.log, yewu.head, yewu.answer, yewu.rebuild, yewu.build_request, yewu.retry_request, yewu.policy
+GRANT SELECT ON yewu.log, yewu.head, yewu.answer, yewu.rebuild, yewu.build_request, yewu.retry_request, yewu.policy,
+                yewu.relay
    TO yewu_app;
 GRANT EXECUTE ON FUNCTION yewu.append, yewu.request_build, yewu.request_retry, yewu.policy_position, yewu.move_policy
    TO yewu_app;
@@ -14,5 +15,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON yewu.rebuild, yewu.build_request TO yewu
 GRANT SELECT, DELETE ON yewu.retry_request TO yewu_projector;
 GRANT EXECUTE ON FUNCTION yewu.forget_answers TO yewu_projector;
 
+-- The relay is one more that reads the log and says how far it is.
+GRANT SELECT ON yewu.store TO yewu_projector;
+GRANT SELECT, INSERT, UPDATE, DELETE ON yewu.topic, yewu.relay TO yewu_projector;
+
 -- Auditors, and whoever makes a backup.
-GRANT SELECT ON yewu.log, yewu.event, yewu.head TO yewu_auditor;
+GRANT SELECT ON yewu.log, yewu.event, yewu.head, yewu.store, yewu.topic, yewu.relay TO yewu_auditor;

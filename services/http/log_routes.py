@@ -17,10 +17,9 @@ from starlette.types import Receive, Scope, Send
 from aggregates.event import Event, RestrictedFieldsRead
 from aggregates.ids import SYNTAX, AnyId, kind_of
 from aggregates.text import Code
-from infra.codec import Line
+from infra.codec import Line, Published
 from infra.commands import check_value
 from infra.dispatcher import Forbidden, NotFound
-from infra.log_reader import Published
 from infra.reading import Behind
 from infra.settings import Settings
 from services.composition import FEED_READERS, OVERSIGHT

@@ -43,7 +43,7 @@ import os, signal, sys
 from pathlib import Path
 from infra import embedded
 
-embedded._end_with_this_thread = lambda: None  # as on macOS
+embedded.end_with_this_thread = lambda: None  # as on macOS
 embedded.OUR_MARK = sys.argv[2]
 print(embedded.EmbeddedPostgres(Path(sys.argv[1])).start().process_id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

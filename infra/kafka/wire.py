@@ -1,0 +1,237 @@
+"""What is on the wire: each row of the log as a CloudEvents 1.0 record in binary mode, and back, to the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from aggregates.event import Event
+from aggregates.ids import kind_of
+from aggregates.value import Value
+from infra.codec import Line, Published
+from projections.merkle import leaf
+
+PREFIX = "yewu"
+"""What the names of all topics begin with, unless several logs share a cluster."""
+
+PARTITIONS = 6
+"""Of each topic but the ledger. Keys keep their partition for ever, so this is for topics that are new."""
+
+LARGEST = 8 << 20
+"""Bytes of a record. The topics are made with the same limit."""
+
+JSON = b"application/json"
+CHUNK, TOPICS = b"yewu.chunk", b"yewu.topics"
+"""The types of the ledger's records."""
+
+_tags = msgspec.json.Encoder().encode
+_read_tags = msgspec.json.Decoder(list[str]).decode
+
+
+class Record(NamedTuple):
+    """A record as it is sent; `timestamp` in milliseconds since 1970 UTC."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    timestamp: int
+
+
+class Unpublishable(Exception):
+    """An event has no place on the wire; nothing behind it may be sent before it."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(f"the event at position {position} cannot be published: {why}")
+        self.position, self.why = position, why
+
+
+class Unreadable(Exception):
+    """A record is none of ours, or not as we write it."""
+
+
+class Manifest(Value):
+    """What one transaction carries: the events at the positions from `first` to `last`, of one log.
+
+    `root`: of the Merkle tree of just these; `peaks`: of the complete parts of the tree of all events before them;
+    `tree`: of the tree with them; all in hexadecimal. `ends`: the last position in each partition they went to.
+    """
+
+    store: UUID
+    first: int
+    last: int
+    root: str
+    peaks: tuple[str, ...]
+    tree: str
+    ends: Mapping[str, Mapping[int, int]]
+
+
+class Contract(Value):
+    """What subscribers rely on: which topics there are, and of how many partitions."""
+
+    store: UUID
+    topics: Mapping[str, int]
+
+
+class Topics(Value):
+    """Topics by name, each with its number of partitions. Restricted events, which few may read, have their own."""
+
+    prefix: str
+    partitions: Mapping[str, int]
+
+    @property
+    def ledger(self) -> str:
+        """The topic of manifests."""
+        return f"{self.prefix}.ledger"
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """Every partition of every topic."""
+        return [(topic, n) for topic, count in self.partitions.items() for n in range(count)]
+
+    def of(self, kind: str, *, restricted: bool) -> str:
+        """Where events on streams of a kind go."""
+        return f"{self.prefix}.{kind}.{'restricted' if restricted else 'events'}"
+
+
+def planned(prefix: str, kinds: Iterable[str], restricted: Iterable[str]) -> Topics:
+    """The topics for these kinds of streams, of which some hold events that few may read."""
+    blank = Topics(prefix=prefix, partitions={})
+    names = {blank.of(kind, restricted=False) for kind in kinds} | {blank.of(k, restricted=True) for k in restricted}
+    return Topics(prefix=prefix, partitions={blank.ledger: 1} | dict.fromkeys(sorted(names), PARTITIONS))
+
+
+@lru_cache(maxsize=1 << 16)
+def partition_of(stream_id: str, partitions: int) -> int:
+    """Where Kafka's own clients, too, would look for this key."""
+    from kafka.partitioner.default import murmur2  # half a second that hardly any process needs
+
+    return int((murmur2(stream_id.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def is_restricted(type_: str) -> bool:
+    """May few read events of this type? KeyError if nobody here knows it."""
+    return Event.known[type_].readers is not None
+
+
+def record_of(published: Published, topics: Topics) -> Record:
+    """A row as a record. Unpublishable if none of the topics is its."""
+    line, tags = published
+    try:
+        topic = topics.of(kind_of(line.stream_id), restricted=is_restricted(line.type))
+        count = topics.partitions[topic]
+    except KeyError as unknown:
+        raise Unpublishable(line.position, f"nobody knows of {unknown.args[0]}") from None
+    key = line.stream_id.encode()
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(line.event_id).encode()),
+        ("ce_source", f"/{kind_of(line.stream_id)}".encode()),
+        ("ce_type", line.type.encode()),
+        ("ce_subject", key),
+        ("ce_time", _written(line.recorded_at)),
+        ("content-type", JSON),
+        ("ce_position", str(line.position).encode()),
+        ("ce_version", str(line.version).encode()),
+        ("ce_schema", str(line.schema).encode()),
+        ("ce_effectiveat", _written(line.effective_at)),
+        ("ce_actorid", line.actor_id.encode()),
+        ("ce_commandid", str(line.command_id).encode()),
+        ("ce_tags", _tags(tags)),
+        ("ce_meta", line.meta),
+    ]
+    at = int(line.recorded_at.timestamp() * 1000)
+    if size_of(published) > LARGEST:
+        raise Unpublishable(line.position, f"it has {size_of(published)} bytes, more than Kafka's topics take")
+    return Record(topic, partition_of(line.stream_id, count), key, line.data, headers, at)
+
+
+def size_of(published: Published) -> int:
+    """About how many bytes its record takes, rather more than less."""
+    line, tags = published
+    return len(line.data) + len(line.meta) + 200 * len(tags) + 1_000
+
+
+def published_of(headers: Iterable[tuple[str, bytes]], value: bytes) -> Published:
+    """The row that a record was made of. Unreadable if it was not."""
+    said = dict(headers)
+    try:
+        line = Line(
+            position=int(said["ce_position"]),
+            stream_id=said["ce_subject"].decode(),
+            version=int(said["ce_version"]),
+            type=said["ce_type"].decode(),
+            schema=int(said["ce_schema"]),
+            event_id=UUID(said["ce_id"].decode()),
+            recorded_at=_read(said["ce_time"]),
+            effective_at=_read(said["ce_effectiveat"]),
+            actor_id=said["ce_actorid"].decode(),
+            command_id=UUID(said["ce_commandid"].decode()),
+            data=value,
+            meta=said["ce_meta"],
+        )
+        return Published(line, _read_tags(said["ce_tags"]))
+    except KeyError as missing:
+        raise Unreadable(f"it has no header {missing.args[0]}") from None
+    except (ValueError, msgspec.DecodeError) as error:
+        raise Unreadable(str(error)) from None
+
+
+def header(record: Any, name: str) -> bytes:
+    """One header of a record that was fetched; Unreadable if it has none of that name."""
+    for said, value in record.headers:
+        if said == name:
+            found: bytes = value
+            return found
+    raise Unreadable(f"it has no header {name}")
+
+
+def position_of(record: Any) -> int:
+    """The position of the event in a record that was fetched."""
+    return int(header(record, "ce_position"))
+
+
+def leaf_of(published: Published) -> bytes:
+    """The row's leaf of the Merkle tree."""
+    return leaf(*published.line, tags=published.tags)
+
+
+def ledger_record(entry: Manifest | Contract, topics: Topics, at: datetime) -> Record:
+    """An entry of the ledger, as a record."""
+    kind = CHUNK if isinstance(entry, Manifest) else TOPICS
+    headers = [("ce_specversion", b"1.0"), ("ce_type", kind), ("ce_source", b"/ledger"), ("content-type", JSON)]
+    key, value = str(entry.store).encode(), msgspec.json.encode(entry)
+    headers.append(("ce_id", f"{entry.store}-{entry.last if isinstance(entry, Manifest) else 'topics'}".encode()))
+    headers.append(("ce_time", _written(at)))
+    return Record(topics.ledger, 0, key, value, headers, int(at.timestamp() * 1000))
+
+
+def entry_of(record: Any) -> Manifest | Contract:
+    """What an entry of the ledger says. Unreadable if it is none."""
+    kinds: Mapping[bytes, type[Manifest] | type[Contract]] = {CHUNK: Manifest, TOPICS: Contract}
+    kind = kinds.get(header(record, "ce_type"))
+    if kind is None:
+        raise Unreadable("the ledger has no such entries")
+    try:
+        return msgspec.json.decode(record.value, type=kind)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from None
+
+
+def hexes(hashes: Sequence[bytes]) -> tuple[str, ...]:
+    """Hashes as a manifest holds them."""
+    return tuple(each.hex() for each in hashes)
+
+
+def _written(at: datetime) -> bytes:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds").encode() + b"Z"
+
+
+def _read(text: bytes) -> datetime:
+    return datetime.fromisoformat(text.decode())

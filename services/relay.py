@@ -1,0 +1,372 @@
+"""The relay: publishes the whole log to Kafka, each event exactly once and in order, whatever is killed in between.
+
+It fences its predecessor, reads back what is in Kafka, and sends what each partition is missing; after any doubt the
+process ends, and the next one begins with reading back.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from infra.codec import COLUMNS, Line, Published
+from infra.kafka import topics
+from infra.kafka.client import Cluster, Doubt, Fetched, KafkaAway, Place, Publisher, Rejected, ends, last_records
+from infra.kafka.wire import (
+    CHUNK,
+    TOPICS,
+    Contract,
+    Manifest,
+    Record,
+    Topics,
+    Unpublishable,
+    Unreadable,
+    entry_of,
+    header,
+    hexes,
+    leaf_of,
+    ledger_record,
+    position_of,
+    published_of,
+    record_of,
+    size_of,
+)
+from projections.merkle import Tree, root_of
+
+log = structlog.get_logger()
+
+CHUNK_EVENTS = 2_000
+CHUNK_BYTES = 8 << 20
+QUICK, SLOW, BEAT, STANDBY = 0.005, 0.050, 1.0, 0.5
+"""Seconds between two looks at the log, at first and after a while without news; two signs of life; two looks at
+whether another relay is gone."""
+
+SETTLING = 60.0
+"""Seconds that reading back may take: a predecessor's transaction has to end first."""
+
+LONGEST_CHUNK = 30.0
+TROUBLED = 75
+"""The status with which a relay ends that has to be started again."""
+
+
+class RelayState(StrEnum):
+    """What a relay is doing."""
+
+    RUNNING = "RUNNING"
+    STANDBY = "STANDBY"
+    BLOCKED = "BLOCKED"
+    DIVERGED = "DIVERGED"
+
+
+class Blocked(Exception):
+    """Nothing can be published before somebody mends something; the sentence says what."""
+
+
+class Diverged(Exception):
+    """What is in Kafka is not what is in the log; nothing is written over. The sentence says where they part."""
+
+
+class Relay:
+    """One relay on one session of the database, in autocommit mode, by whose lock it is the only one.
+
+    `planned`: the topics there must be.
+    """
+
+    def __init__(self, db: psycopg.Connection[Any], cluster: Cluster, planned: Topics) -> None:
+        self.db, self.cluster, self.planned = db, cluster, planned
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.position = 0
+        self.topics = planned
+        self._tails: dict[Place, int] = {}
+        self._tree = Tree()
+        self._beat = float("-inf")
+        db.execute("SET TimeZone = 'UTC'; SET synchronous_commit = off")  # all it writes are hints
+        self.store: UUID = (db.execute("SELECT id FROM yewu.store").fetchone() or (UUID(int=0),))[0]
+
+    def elected(self) -> bool:
+        """Is this the one that works? The lock ends with the session."""
+        (ours,) = self.db.execute("SELECT pg_try_advisory_lock(hashtextextended('relay', 0))").fetchone() or (False,)
+        return bool(ours)
+
+    def begin(self) -> None:
+        """Fence whoever published before, and find out what is in Kafka.
+
+        Blocked or Diverged if nothing may be published; KafkaAway if that cannot be found out now.
+        """
+        self._settle_topics()
+        self._publisher = self._fence()
+        spans = ends(self.cluster, self.topics.places, patience=SETTLING)
+        tails = last_records(self.cluster, spans, patience=SETTLING)
+        chunk = self._last(spans, tails, CHUNK)
+        contract = self._last(spans, tails, TOPICS)
+        tails.pop((self.topics.ledger, 0), None)
+        self._require_ours(chunk, contract)
+        self._compare_tails(tails)
+        self._require_nothing_lost(chunk)
+        self._resume(chunk)
+        if contract is None or contract.topics != self.topics.partitions:
+            entry = Contract(store=self.store, topics=self.topics.partitions)
+            self._publisher.publish([[ledger_record(entry, self.topics, datetime.now(UTC))]])
+        self.tell(RelayState.RUNNING)
+
+    def step(self) -> int:
+        """Publish the next events; how many those were, 0 at the head of the log. Doubt ends this relay for good."""
+        chunk = self._next()
+        if not chunk:
+            self._say_so_now_and_then()
+            return 0
+        before, leaves = hexes(self._tree.peaks), [leaf_of(published) for published, _ in chunk]
+        for leaf in leaves:
+            self._tree.add(leaf)
+        missing, reached = self._missing(chunk)
+        last = chunk[-1][0].line
+        manifest = Manifest(
+            store=self.store,
+            first=self.position + 1,
+            last=last.position,
+            root=root_of(leaves).hex(),
+            peaks=before,
+            tree=self._tree.root().hex(),
+            ends=_by_topic(reached),
+        )
+        try:
+            self._publisher.publish([missing, [ledger_record(manifest, self.topics, last.recorded_at)]])
+        except Rejected as error:
+            raise Blocked(f"at {position_of(error.record)}: Kafka does not take it ({error})") from error
+        self._tails |= reached
+        self.position = manifest.last
+        self._say_so_now_and_then()
+        return len(chunk)
+
+    def tell(self, state: RelayState, detail: str = "") -> None:
+        """Let others see how it is doing."""
+        self.db.execute(
+            "INSERT INTO yewu.relay (name, state, detail, position, beat_at) VALUES (%s, %s, %s, %s, clock_timestamp())"
+            " ON CONFLICT (name) DO UPDATE SET state = excluded.state, detail = excluded.detail,"
+            " position = greatest(yewu.relay.position, excluded.position), beat_at = excluded.beat_at",
+            (self.name, state, detail, self.position),
+        )
+        self.db.execute(
+            "DELETE FROM yewu.relay WHERE beat_at < clock_timestamp() - interval '1 minute' AND name <> %s"
+            " AND position < (SELECT max(position) FROM yewu.relay)",
+            (self.name,),
+        )
+        self._beat = time.monotonic()
+
+    def _say_so_now_and_then(self) -> None:
+        if time.monotonic() - self._beat >= BEAT:
+            self.tell(RelayState.RUNNING)
+
+    def _settle_topics(self) -> None:
+        """New topics are made; anything else that is not as it must be has to be mended by somebody."""
+        made = topics.recorded(self.db)
+        names = topics.expected(self.planned, made).partitions
+        drifts = topics.drifts(self.planned, made, topics.there(self.cluster, names))
+        if wrong := [str(drift) for drift in drifts if not drift.missing]:
+            raise Blocked(f"the topics are not as they must be: {'; '.join(wrong)} (yewu kafka topics verify)")
+        if drifts:
+            topics.create(self.cluster, self.db, self.planned, drifts)
+        self.topics = topics.expected(self.planned, topics.recorded(self.db))
+
+    def _fence(self) -> Publisher:
+        """From here on nobody else can write: older producers of this name are refused."""
+        return Publisher(self.cluster, f"yewu.{self.store}.relay")
+
+    def _last(self, spans: Mapping[Place, tuple[int, int]], tails: Mapping[Place, Fetched], kind: bytes) -> Any:
+        """The last entry of a kind in the ledger."""
+        ledger = (self.topics.ledger, 0)
+        last = tails.get(ledger)
+        if last is not None and header(last, "ce_type") != kind:
+            of_kind = last_records(
+                self.cluster,
+                {ledger: spans[ledger]},
+                patience=SETTLING,
+                wanted=lambda record: header(record, "ce_type") == kind,
+            )
+            last = of_kind.get(ledger)
+        try:
+            return None if last is None else entry_of(last)
+        except Unreadable as error:
+            raise Diverged(f"the ledger holds something else: {error}") from error
+
+    def _require_ours(self, *entries: Manifest | Contract | None) -> None:
+        for entry in entries:
+            if entry is not None and entry.store != self.store:
+                raise Diverged(f"these topics belong to another log ({entry.store}), not to this one ({self.store})")
+
+    def _compare_tails(self, tails: Mapping[Place, Fetched]) -> None:
+        """What lies at the end of each partition must stand in the log, the same to the last byte."""
+        for (topic, partition), record in sorted(tails.items()):
+            try:
+                theirs = published_of(record.headers, record.value)
+            except Unreadable as error:
+                raise Diverged(f"{topic}/{partition} ends with something else: {error}") from error
+            self._tails[topic, partition] = theirs.line.position
+            self._require_same(theirs)
+
+    def _require_same(self, theirs: Published) -> None:
+        position = theirs.line.position
+        ours = next(iter(self._read("position = %s", position)), None)
+        if ours is None:
+            raise Diverged(
+                f"at {position}: Kafka holds {theirs.line.type} of {theirs.line.recorded_at.isoformat()}, and the log"
+                " has no such position; it has lost what it had (yewu kafka repair brings it home)"
+            )
+        if leaf_of(ours) != leaf_of(theirs):
+            raise Diverged(f"at {position}: the log and Kafka hold different events")
+
+    def _require_nothing_lost(self, chunk: Manifest | None) -> None:
+        """Kafka must hold at least what an earlier relay said it had published."""
+        (hint,) = self.db.execute("SELECT coalesce(max(position), 0) FROM yewu.relay").fetchone() or (0,)
+        last = 0 if chunk is None else chunk.last
+        if hint > last:
+            raise Diverged(
+                f"at {last + 1}: events up to {hint} were published, and Kafka has lost them"
+                " (yewu kafka republish sends them anew)"
+            )
+
+    def _resume(self, chunk: Manifest | None) -> None:
+        """Go on behind the last transaction, or with it again if not all of it is there."""
+        if chunk is None:
+            return
+        ours = self._read("position BETWEEN %s AND %s", chunk.first, chunk.last)
+        leaves = [leaf_of(each) for each in ours]
+        if len(ours) != chunk.last - chunk.first + 1 or root_of(leaves).hex() != chunk.root:
+            raise Diverged(f"at {chunk.first}: the log and Kafka differ between there and {chunk.last}")
+        self.position, self._tree = chunk.first - 1, Tree(chunk.first - 1, map(bytes.fromhex, chunk.peaks))
+        missing = [
+            (topic, partition)
+            for topic, of_topic in chunk.ends.items()
+            for partition, position in of_topic.items()
+            if self._tails.get((topic, partition), 0) < position
+        ]
+        if missing:
+            log.warning("a transaction was torn", first=chunk.first, last=chunk.last, partitions=len(missing))
+            return
+        for leaf in leaves:
+            self._tree.add(leaf)
+        if self._tree.root().hex() != chunk.tree:
+            raise Diverged(f"at {chunk.last}: the ledger's tree is not that of the log")
+        self.position = chunk.last
+
+    def _next(self) -> list[tuple[Published, Record]]:
+        """The events behind the position that go together, not too many and not too much, each with its record.
+
+        Blocked if the very first of them has no place in Kafka.
+        """
+        chunk: list[tuple[Published, Record]] = []
+        size = 0
+        for published in self._read("position > %s", self.position, limit=CHUNK_EVENTS):
+            try:
+                record = record_of(published, self.topics)
+            except Unpublishable as error:
+                if chunk:
+                    break  # what lies before it goes first
+                raise Blocked(f"at {error.position}: {error.why}") from error
+            size += size_of(published)
+            if chunk and size > CHUNK_BYTES:
+                break
+            chunk.append((published, record))
+        return chunk
+
+    def _missing(self, chunk: Iterable[tuple[Published, Record]]) -> tuple[list[Record], dict[Place, int]]:
+        """What of these is not in its partition yet, and where each of the partitions will end."""
+        missing, reached = [], {}
+        for published, record in chunk:
+            place, position = (record.topic, record.partition), published.line.position
+            tail = self._tails.get(place, 0)
+            if position > tail:
+                missing.append(record)
+            reached[place] = max(position, tail)
+        return missing, reached
+
+    def _read(self, condition: str, *values: int, limit: int | None = None) -> list[Published]:
+        query = f"SELECT {COLUMNS}, tags FROM yewu.log WHERE {condition} ORDER BY position LIMIT %s"
+        with self.db.cursor(binary=True) as cursor:
+            cursor.execute(query.encode(), (*values, limit), prepare=True)
+            return [Published(Line(*row[:-1]), row[-1]) for row in cursor]
+
+
+def _by_topic(reached: Mapping[Place, int]) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for (topic, partition), position in sorted(reached.items()):
+        found.setdefault(topic, {})[partition] = position
+    return found
+
+
+class Watchdog:
+    """Ends the process if nobody says in time that it still works: kafka-python can wait for ever."""
+
+    def __init__(self) -> None:
+        self._deadline = float("inf")
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """The block may take so long."""
+        self._deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = float("inf")
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.2)
+            if time.monotonic() > self._deadline:
+                log.error("the relay hangs and ends")
+                os._exit(TROUBLED)
+
+
+def run(conninfo: str, cluster: Cluster, planned: Topics, stop: threading.Event, relay: type[Relay] = Relay) -> int:
+    """Publish until told to stop; the status with which the process has to end, at once and by nothing but `os._exit`:
+    kafka-python would wait for its threads."""
+    watchdog = Watchdog()
+    try:
+        with psycopg.connect(conninfo, autocommit=True, application_name="yewu-relay", connect_timeout=5) as db:
+            return _publish(relay(db, cluster, planned), stop, watchdog)
+    except (psycopg.OperationalError, psycopg.InterfaceError, KafkaAway, Doubt) as error:
+        log.warning("the relay ends, to be started again", problem=type(error).__name__, error=str(error).strip())
+        return TROUBLED
+
+
+def _publish(relay: Relay, stop: threading.Event, watchdog: Watchdog) -> int:
+    while not relay.elected():
+        relay.tell(RelayState.STANDBY)
+        if stop.wait(STANDBY):
+            return 0
+    try:
+        with watchdog.within(3 * SETTLING):
+            relay.begin()
+        log.info("the relay publishes", behind=relay.position)
+        pause = QUICK
+        while not stop.is_set():
+            with watchdog.within(LONGEST_CHUNK):
+                done = relay.step()
+            if done:
+                pause = QUICK
+            else:
+                stop.wait(pause)
+                pause = min(pause * 1.5, SLOW)
+    except Blocked as error:
+        return _halt(relay, RelayState.BLOCKED, error)
+    except Diverged as error:
+        return _halt(relay, RelayState.DIVERGED, error)
+    return 0
+
+
+def _halt(relay: Relay, state: RelayState, error: Exception) -> int:
+    relay.tell(state, str(error))
+    log.error("the relay publishes nothing", state=state, why=str(error))
+    return TROUBLED

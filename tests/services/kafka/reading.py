@@ -1,0 +1,81 @@
+"""Kafka as somebody else reads it: with a consumer of its own, of what is committed, and nothing of ours between."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+import psycopg
+from kafka import KafkaConsumer, TopicPartition
+
+from infra.kafka.client import Cluster
+
+Fetched = Any
+
+
+def everything(cluster: Cluster) -> dict[tuple[str, int], list[Fetched]]:
+    """All committed records of our topics, by partition."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=cluster.servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+    with closing(consumer):
+        names = [name for name in consumer.topics() if name.startswith(f"{cluster.prefix}.")]
+        partitions = [TopicPartition(name, n) for name in names for n in consumer.partitions_for_topic(name)]
+        if not partitions:
+            return {}
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        found: dict[tuple[str, int], list[Fetched]] = {(tp.topic, tp.partition): [] for tp in partitions}
+        deadline = time.monotonic() + 60
+        while any(consumer.position(tp) < end for tp, end in ends.items()):
+            assert time.monotonic() < deadline, "the topics could not be read to their ends"
+            for tp, records in consumer.poll(timeout_ms=200).items():
+                found[tp.topic, tp.partition] += records
+    return found
+
+
+def events(cluster: Cluster) -> list[Fetched]:
+    """The events among them, each partition in its own order."""
+    of_ledger = f"{cluster.prefix}.ledger"
+    return [r for (topic, _), records in everything(cluster).items() if topic != of_ledger for r in records]
+
+
+def said(record: Fetched, name: str) -> str:
+    """One header."""
+    value: bytes = dict(record.headers)[name]
+    return value.decode()
+
+
+def must_equal_the_log(cluster: Cluster, db: psycopg.Connection[Any], until: int | None = None) -> None:
+    """None missing, none doubled, none out of order, none altered."""
+    (head,) = db.execute("SELECT position FROM yewu.head").fetchone() or (0,)
+    records = events(cluster)
+    positions = [int(said(record, "ce_position")) for record in records]
+    wanted = range(1, (head if until is None else until) + 1)
+    assert sorted(positions) == list(wanted), _differences(positions, wanted)
+    of_place: dict[tuple[str, int], int] = defaultdict(int)
+    for record, position in zip(records, positions, strict=True):
+        assert of_place[record.topic, record.partition] < position, "out of order"
+        of_place[record.topic, record.partition] = position
+    by_position = dict(zip(positions, records, strict=True))
+    for position, event_id, data, meta in db.execute("SELECT position, event_id, data, meta FROM yewu.log"):
+        if position in by_position:
+            record = by_position[position]
+            assert (said(record, "ce_id"), record.value) == (str(event_id), data)
+            assert said(record, "ce_meta").encode() == meta
+
+
+def _differences(positions: Iterable[int], wanted: Iterable[int]) -> str:
+    found, expected = list(positions), set(wanted)
+    doubled = sorted({p for p in found if found.count(p) > 1}) if len(found) < 20_000 else "?"
+    return (
+        f"missing {sorted(expected - set(found))[:5]}, doubled {doubled}, too many {sorted(set(found) - expected)[:5]}"
+    )
