@@ -25,7 +25,10 @@ up: .venv/server ## run Yewu on this machine: database, API, projector, builder;
 demo: .venv/server ## the same on data of its own, with a generated help desk already in it
 	@exec $(BIN)/yewu demo
 
-test: .venv/dev ## everything, against a real PostgreSQL
+kafka: .venv/server ## Apache Kafka on this machine, port 9092; Ctrl-C ends it
+	@exec $(BIN)/yewu kafka broker
+
+test: .venv/dev ## everything, against a real PostgreSQL and a real Apache Kafka
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## format, lint, types, imports, generated files
@@ -55,4 +58,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo test check generate bench bench-faults mutants lock clean
+.PHONY: help up demo kafka test check generate bench bench-faults mutants lock clean

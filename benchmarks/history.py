@@ -19,6 +19,7 @@ from aggregates.organisation.department import DepartmentFounded, RoleAssigned, 
 from aggregates.people.employee import Employee, EmployeeRegistered
 from aggregates.text import Code, Personal, Text
 from benchmarks.stories import Act, Cast, Stream, told_side_by_side
+from infra.backup import COLUMN_TYPES
 from infra.codec import Codec, envelope_bytes
 from infra.commands import Command
 from services.composition import COMMANDS
@@ -34,10 +35,6 @@ Row: TypeAlias = tuple[Any, ...]
 COPY = """
 COPY yewu.log (position, stream_id, version, type, schema, event_id, recorded_at, effective_at, actor_id, command_id,
                data, tags, meta) FROM STDIN (FORMAT binary)"""
-TYPES = (
-    "int8", "text", "int8", "text", "int4", "uuid", "timestamptz", "timestamptz", "text", "uuid", "bytea", "text[]",
-    "bytea",
-)  # fmt: skip
 _COMMANDS = {command.slug: command for command in COMMANDS}
 
 
@@ -47,7 +44,7 @@ def fill(conninfo: str, events: int, seed: int = 1) -> None:
         teller = Teller(Random(seed), datetime.now(UTC) - YEARS, YEARS / (events + 1))  # noqa: S311  # no secret
         with db.transaction():
             with db.cursor() as cursor, cursor.copy(COPY.encode()) as copy:
-                copy.set_types(TYPES)
+                copy.set_types(COLUMN_TYPES)
                 for row in teller.rows(events):
                     copy.write_row(row)
             db.execute("UPDATE yewu.head SET position = %s, recorded_at = %s", (teller.position, teller.recorded_at))

@@ -23,6 +23,12 @@ COLUMNS = (
 )  # fmt: skip
 """Of the log, in the order in which format 1 holds them, as PostgreSQL's binary COPY writes them."""
 
+COLUMN_TYPES = (
+    "int8", "text", "int8", "text", "int4", "uuid", "timestamptz", "timestamptz", "text", "uuid", "bytea", "text[]",
+    "bytea",
+)  # fmt: skip
+"""What PostgreSQL calls their types."""
+
 Progress = Callable[[int, int], None]
 PAGE = 2_000
 
@@ -71,12 +77,17 @@ def restore(
     if pending(db):
         raise BackupError(UNPREPARED)
     with db.transaction():
-        _require_empty(db)
+        require_empty(db)
         _take_in(db, file, progress)
-        db.execute("SELECT yewu.rebuild_answers()")
-        rebuild_reservations(db, codec)
-    db.execute("ANALYZE yewu.log, yewu.answer, yewu.reservation")
+        derive(db, codec)
     return _copied(file.path, file.header.count, begun)
+
+
+def derive(db: psycopg.Connection[Any], codec: Codec) -> None:
+    """Make anew from a log, in the transaction that filled it, what is derived from it."""
+    db.execute("SELECT yewu.rebuild_answers()")
+    rebuild_reservations(db, codec)
+    db.execute("ANALYZE yewu.log, yewu.answer, yewu.reservation")
 
 
 def rebuild_reservations(db: psycopg.Connection[Any], codec: Codec) -> None:
@@ -123,7 +134,7 @@ def _rows(db: psycopg.Connection[Any], position: int, progress: Progress) -> Ite
             raise BackupError(f"The log is not whole: up to position {position} it has {cursor.rowcount} events.")
 
 
-def _require_empty(db: psycopg.Connection[Any]) -> None:
+def require_empty(db: psycopg.Connection[Any]) -> None:
     """Whoever wants to append waits from here on, for the head is locked first."""
     (position,) = db.execute("SELECT position FROM yewu.head FOR UPDATE").fetchone() or (0,)
     if position or db.execute("SELECT 1 FROM yewu.log LIMIT 1").fetchone() is not None:

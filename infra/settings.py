@@ -12,6 +12,7 @@ from infra.embedded import default_home
 from infra.roles import DatabaseRole
 
 DATABASE = "DATABASE_URL"
+KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 OWN_ADDRESSES = {
     DatabaseRole.MIGRATOR: "YEWU_MIGRATOR_URL",
     DatabaseRole.PROJECTOR: "YEWU_PROJECTOR_URL",
@@ -33,6 +34,7 @@ class Settings(Value):
     home: Path
     database_url: str | None
     own_urls: Mapping[DatabaseRole, str]
+    kafka_servers: str | None
     keys_url: str | None
     wrapping_key_file: Path | None
     wrapping_key: str | None
@@ -60,6 +62,7 @@ class Settings(Value):
             home=Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve(),
             database_url=env.get(DATABASE) or None,
             own_urls={role: env[name] for role, name in OWN_ADDRESSES.items() if env.get(name)},
+            kafka_servers=env.get(KAFKA) or None,
             keys_url=env.get("KEYS_URL") or None,
             wrapping_key_file=Path(file).expanduser() if (file := env.get("YEWU_WRAPPING_KEY_FILE")) else None,
             wrapping_key=env.get("YEWU_WRAPPING_KEY") or None,

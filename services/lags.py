@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 import psycopg
+from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
+from aggregates.value import Value
 from services.runtime import Runtime
 
 
@@ -18,6 +20,15 @@ class Lag(NamedTuple):
     waiting: int
     seconds: float | None
     silence: float | None = None
+
+
+class RelayStatus(Value):
+    """A relay: RUNNING, STANDBY, BLOCKED or DIVERGED, why, and as far as it has published."""
+
+    name: str
+    state: str
+    detail: str
+    position: int
 
 
 LagOf: TypeAlias = Callable[[Runtime], Awaitable[Lag | None]]
@@ -61,11 +72,38 @@ async def policies(runtime: Runtime) -> Lag | None:
     return None if found is None else Lag(*found)
 
 
+async def relay(runtime: Runtime) -> Lag | None:
+    """Events that are not in Kafka yet; None where nobody ever published."""
+    async with runtime.pool.connection() as db:
+        cursor = await db.execute(
+            "SELECT h.position - p.position,"
+            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0), p.silence"
+            " FROM yewu.head h, (SELECT max(position) AS position,"
+            " min(extract(epoch FROM clock_timestamp() - beat_at)::float8) AS silence FROM yewu.relay) p"
+            " LEFT JOIN yewu.log l ON l.position = p.position + 1 WHERE p.position IS NOT NULL"
+        )
+        found = await cursor.fetchone()
+    return None if found is None else Lag(*found)
+
+
+async def relays(runtime: Runtime) -> list[RelayStatus]:
+    """Every relay that has given a sign of life in the last minute, and what it is doing."""
+    async with runtime.pool.connection() as db:
+        cursor = db.cursor(row_factory=class_row(RelayStatus))
+        await cursor.execute(
+            "SELECT name, state, detail, position FROM yewu.relay"
+            " WHERE beat_at > clock_timestamp() - interval '1 minute' AND state <> 'GONE' ORDER BY position DESC, name"
+        )
+        found: list[RelayStatus] = await cursor.fetchall()
+    return found
+
+
 LAGS: Mapping[str, LagOf] = {
     "projector": projector,
     "parked rows": parked,
     "builder": builder,
     "policies": policies,
+    "relay": relay,
 }
 
 

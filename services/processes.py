@@ -1,4 +1,4 @@
-"""What each process of a running Yewu does: the API, the projector, the builder, the policies."""
+"""What each process of a running Yewu does: the API, the projector, the builder, the policies, the relay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 import structlog
@@ -22,7 +22,7 @@ from infra.read_model.projector import Projector
 from infra.read_model.rebuild import Progress
 from infra.read_model.rebuild import build as build_schema
 from infra.settings import Settings
-from services.composition import read_model
+from services.composition import read_model, topics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -33,6 +33,7 @@ LEASH = "YEWU_LEASH"
 """The file descriptor of a pipe whose other end the supervisor holds: when it closes, the supervisor has died."""
 
 SECONDS_TO_FINISH = 3
+NO_KAFKA = "There is no Kafka: set KAFKA_BOOTSTRAP_SERVERS to its address, or start one with `make kafka`."
 
 
 class CannotRun(Exception):
@@ -101,6 +102,18 @@ def follow_policies(conninfo: str, settings: Settings) -> None:
 
     _prepare()
     run(conninfo, settings, _stop_on_signal(), tracing_of("policies"))
+
+
+def relay(conninfo: str) -> NoReturn:
+    """Publish the log to Kafka until told to stop, or until there is any doubt: then somebody must start it again."""
+    from infra.kafka.client import Cluster
+    from services.relay import run
+
+    cluster = Cluster.read()
+    if cluster is None:
+        raise CannotRun(NO_KAFKA)
+    _prepare()
+    os._exit(run(conninfo, cluster, topics(cluster.prefix), _stop_on_signal()))
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:

@@ -157,6 +157,11 @@ class Relay:
             " position = greatest(yewu.relay.position, excluded.position), beat_at = excluded.beat_at",
             (self.name, state, detail, self.position),
         )
+        if state is not RelayState.STANDBY:  # it holds the lock: whoever else worked is gone
+            self.db.execute(
+                "UPDATE yewu.relay SET state = 'GONE' WHERE state NOT IN ('GONE', 'STANDBY') AND name <> %s",
+                (self.name,),
+            )
         self.db.execute(
             "DELETE FROM yewu.relay WHERE beat_at < clock_timestamp() - interval '1 minute' AND name <> %s"
             " AND position < (SELECT max(position) FROM yewu.relay)",

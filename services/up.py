@@ -1,4 +1,4 @@
-"""Everything on one machine with one command: database, API, projector, builder, policies; an end without orphans."""
+"""Everything on one machine with one command: database, API and what works behind the log; an end without orphans."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import asyncio
 import errno
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import psycopg
 from msgspec.structs import replace
@@ -33,88 +29,14 @@ from services.demo import write_help_desk
 from services.founding import AlreadyFounded, Foundation, found
 from services.importing import HELP_DESK, run_import
 from services.keys import sealing_of
-from services.processes import LEASH, CannotRun, require_issuer
+from services.parts import Interrupted, Part, Signals
+from services.processes import CannotRun, require_issuer
 
-PARTS = ("project", "build", "policies", "serve")
+PARTS: Mapping[str, tuple[str, ...]] = {name: (name,) for name in ("project", "build", "policies", "serve")}
+"""The processes of a running Yewu, each with the words that `yewu` is called with."""
+
 SECONDS_TO_READY = 60
 SECONDS_BETWEEN_NEWS = 3
-SECONDS_TO_STOP = 15
-
-
-class Interrupted(Exception):
-    """A signal came while somebody was being asked something."""
-
-
-class Signals:
-    """INT, TERM and HUP: true once one of them has come."""
-
-    def __init__(self) -> None:
-        self._came = self._asking = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._handle)
-
-    def __bool__(self) -> bool:
-        return self._came
-
-    @contextmanager
-    def breaking_off(self) -> Iterator[None]:
-        """Within the block a signal raises Interrupted: nobody at a terminal would look at it otherwise."""
-        self._asking = True
-        try:
-            if self._came:
-                raise Interrupted
-            yield
-        finally:
-            self._asking = False
-
-    def _handle(self, _number: int, _frame: Any) -> None:
-        self._came = True
-        if self._asking:
-            raise Interrupted
-
-
-class Part:
-    """One child process, started again when it ends of itself, ever more slowly while it fails at once."""
-
-    def __init__(self, name: str, environment: dict[str, str], leash: int, tell: Callable[[str], None]) -> None:
-        self.name, self._environment, self._leash, self._tell = name, environment, leash, tell
-        self._process: subprocess.Popen[bytes] | None = None
-        self._began = self._pause = self._again_at = 0.0
-
-    def start(self) -> None:
-        """Start it now."""
-        self._began = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "services.cli", self.name],
-            env={**self._environment, LEASH: str(self._leash)},
-            pass_fds=(self._leash,),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, who stops its parts in order
-        )
-
-    def tend(self) -> None:
-        """Start it again if it has ended and has waited long enough."""
-        if self._process is None or self._process.poll() is None:
-            return
-        now = time.monotonic()
-        if not self._again_at:
-            self._pause = 0.2 if now - self._began > 10 else min(10.0, max(0.2, self._pause * 2))
-            self._again_at = now + self._pause
-            self._tell(f"`yewu {self.name}` has ended (status {self._process.returncode}) and is started again.")
-        elif now >= self._again_at:
-            self._again_at = 0.0
-            self.start()
-
-    def stop(self) -> None:
-        """Ask it to end, and wait."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 def up(
@@ -140,7 +62,8 @@ def up(
         environment = _environment(settings, embedded)
         reading, writing = os.pipe()
         stack.callback(os.close, writing)
-        parts = {name: Part(name, environment, reading, tell) for name in PARTS}
+        words = {**PARTS, **({"relay": ("relay", "--once")} if settings.kafka_servers else {})}
+        parts = {name: Part(each, environment, reading, tell) for name, each in words.items()}
         for part in parts.values():
             stack.callback(part.stop)
         parts["project"].start()
@@ -153,8 +76,8 @@ def up(
             return
         if first_manager is not None:
             _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), settings, tell)
-        parts["policies"].start()
-        parts["serve"].start()
+        for name in parts.keys() - {"project", "build"}:
+            parts[name].start()
         address = _address(settings)
         _await_ready(address, parts, stopping, tell)
         if not stopping:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from infra.child import end_with_this_thread, wait_until
+from infra.kafka import KafkaTrouble
 
 OLDEST_JAVA = 17
 SECONDS_TO_START = 90
@@ -56,7 +57,7 @@ appender.out.layout.pattern=%d %p %c: %m%n
 """
 
 
-class KafkaBrokerError(Exception):
+class KafkaBrokerError(KafkaTrouble):
     """Kafka cannot run here; one sentence says why, and what to do or where to read on."""
 
 

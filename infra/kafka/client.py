@@ -12,6 +12,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from aggregates.value import Value
+from infra.kafka import KafkaTrouble
 from infra.kafka.wire import LARGEST, PREFIX, Record
 
 Place: TypeAlias = tuple[str, int]
@@ -35,7 +36,7 @@ OPTIONS = {
 """Variables of the environment that say how to connect, and what kafka-python calls them."""
 
 
-class KafkaAway(Exception):
+class KafkaAway(KafkaTrouble):
     """Kafka does not answer, or not as it should; the same may be tried again."""
 
 

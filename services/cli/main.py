@@ -19,6 +19,7 @@ from rich.progress import Progress
 from aggregates.refused import Refused
 from infra.backup_file import BackupError
 from infra.embedded import EmbeddedPostgresError
+from infra.kafka import KafkaTrouble
 from infra.keys import KeysUnavailable
 from infra.roles import UNPREPARED, DatabaseRole, Unfit
 from infra.settings import DATABASE, OWN_ADDRESSES, SettingError, Settings
@@ -26,19 +27,21 @@ from infra.wrapping import WrappingError, rotate
 from services.addresses import address_for, address_for_migrations
 from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
+from services.cli.kafka import kafka
 from services.cli.output import console, errors, give_up, show
 from services.cli.status import status_lines, status_of
 from services.founding import AlreadyFounded, Foundation
 from services.importing import ImportFailed
 from services.keys import keys_of, sealing_of, wrapping_of
 from services.language import Language, say
-from services.processes import CannotRun
+from services.processes import NO_KAFKA, CannotRun
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 events = typer.Typer(no_args_is_help=True, help="事件 / events")
 app.add_typer(events, name="events")
 keys = typer.Typer(no_args_is_help=True, help="密钥 / keys of sealed texts")
 app.add_typer(keys, name="keys")
+app.add_typer(kafka, name="kafka")
 groups = add_derived(app)
 
 DEFAULT_MANAGER = "Manager 经理"
@@ -52,7 +55,7 @@ def main() -> None:
         app()
     except SaidNo as no:
         give_up(str(no), no.problem, as_json=as_json)
-    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit, BackupError, WrappingError) as error:
+    except (SettingError, EmbeddedPostgresError, CannotRun, Unfit, BackupError, WrappingError, KafkaTrouble) as error:
         give_up(str(error), as_json=as_json)
     except KeysUnavailable as error:
         give_up(f"The keys cannot be reached ({error}): see YEWU_HOME, or mend KEYS_URL.", as_json=as_json)
@@ -126,6 +129,24 @@ def policies() -> None:
     from services.processes import follow_policies as run
 
     run(_address(DatabaseRole.APP), _settings())
+
+
+@app.command()
+def relay(
+    once: Annotated[
+        bool, typer.Option("--once", help="不再重启 / end at the first doubt, for a supervisor of yours")
+    ] = False,
+) -> None:
+    """转发 / The relay alone: publishes the whole log to Kafka, each event once and in order."""
+    if once:
+        from services.processes import relay as run
+
+        run(_address(DatabaseRole.PROJECTOR))
+    from services.parts import supervise
+
+    if _settings().kafka_servers is None:
+        raise CannotRun(NO_KAFKA)
+    supervise(("relay", "--once"), _tell)
 
 
 @app.command(hidden=True)

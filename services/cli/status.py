@@ -45,6 +45,8 @@ def status_lines(status: Mapping[str, Any]) -> dict[str, Any]:
                 lines |= {f"lag of {who}": _waiting(**lag) for who, lag in value.items()}
             case "problems" | "other_refusals", _ if value:
                 lines[name.replace("_", " ")] = "\n".join(_spelt(value))
+            case "relays", _:
+                lines |= {f"relay {each['name']}": f"{each['state']} {each['detail']}".strip() for each in value}
             case "states_remembered" | "facts_remembered", float():
                 lines[name.replace("_", " ")] = f"{value:.1%}"
             case _ if value is not None and value not in ([], {}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import psycopg
@@ -18,7 +18,7 @@ from infra.reading import Place
 from infra.roles import UNSAFE
 from infra.settings import Settings
 from services.http.wire import Endpoint, Reply, Request
-from services.lags import Lag, lags
+from services.lags import Lag, RelayStatus, lags, relays
 from services.runtime import Runtime
 
 MOST_BEHIND = 10_000
@@ -48,11 +48,13 @@ class Health:
         """It can take commands: the database answers, its settings are safe, the read model of this code is near."""
         problems: list[str] = []
         place: Place | None = None
+        publishing: list[RelayStatus] = []
         head: int | None = None
         schema = self._runtime.model.schema
         try:
             head = await self._runtime.reader.head()
             place = await self._runtime.rows.place()
+            publishing = await relays(self._runtime)
             problems += [f"PostgreSQL runs with {name} off" for name in await self._unsafe()]
             first = await self._runtime.reader.between(1, 1)
             problems += await self._runtime.sealer.problems(first[0].data if first else b"")
@@ -72,12 +74,17 @@ class Health:
             "lag_seconds": place and place.lag_seconds,
             "parked": place and place.parked,
             "schema": schema,
+            "relays": publishing,
         }
         return Reply(503 if problems else 200, msgspec.json.encode(body))
 
     async def metrics(self, _request: Request) -> Reply:
         """Counters and gauges in the Prometheus text format."""
         self._gauges.lags = await lags(self._runtime)
+        try:
+            self._gauges.relays = await relays(self._runtime)
+        except (psycopg.Error, PoolTimeout):
+            self._gauges.relays = []
         return Reply(200, generate_latest(self._registry), type=CONTENT_TYPE_LATEST)
 
     async def _why_missing(self) -> str:
@@ -101,6 +108,7 @@ class _Gauges(Collector):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._began = runtime, time.monotonic()
         self.lags: Mapping[str, Lag] = {}
+        self.relays: Sequence[RelayStatus] = ()
         """When last looked at."""
 
     def collect(self) -> Iterator[Metric]:
@@ -111,12 +119,20 @@ class _Gauges(Collector):
         yield from runtime.writer.commit_seconds.collect()
         yield from runtime.writer.refused.collect()
         yield from _lag_gauges(self.lags)
+        yield _relay_gauge(self.relays)
         yield GaugeMetricFamily("yewu_log_position", "As far as this process knows.", runtime.writer.memory.known)
         yield GaugeMetricFamily("yewu_reference_position", "Of reference data.", runtime.reference.current.position)
         yield CounterMetricFamily("yewu_state_hits", "States that were remembered.", runtime.states.hits)
         yield CounterMetricFamily("yewu_state_loads", "States that were read.", runtime.states.loads)
         yield CounterMetricFamily("yewu_fact_hits", "Facts that were remembered.", runtime.facts.hits)
         yield CounterMetricFamily("yewu_fact_reads", "Facts that were read.", runtime.facts.reads)
+
+
+def _relay_gauge(relays: Sequence[RelayStatus]) -> Metric:
+    states = GaugeMetricFamily("yewu_relay_state", "1 for what each relay is doing.", labels=["relay", "state"])
+    for relay in relays:
+        states.add_metric([relay.name, relay.state], 1)
+    return states
 
 
 def _lag_gauges(lags: Mapping[str, Lag]) -> Iterator[Metric]:

@@ -29,7 +29,7 @@ OURS = {name: service for name, service in COMPOSE["services"].items() if "build
 
 def test_every_container_runs_a_command_that_exists_with_options_that_exist() -> None:
     known = getattr(typer.main.get_command(app), "commands", {})
-    assert set(OURS) == {"migrate", "found", "projector", "builder", "policies", "api", "issuer"}
+    assert set(OURS) == {"migrate", "found", "projector", "builder", "policies", "api", "relay", "issuer"}
     for name, service in OURS.items():
         command, *options = service["command"]
         assert command in known, name
@@ -64,6 +64,7 @@ def test_each_container_connects_as_its_own_role() -> None:
         "found": ["postgresql://yewu_app:yewu@postgres/yewu"],
         "api": ["postgresql://yewu_app:yewu@postgres/yewu"],
         "projector": ["postgresql://yewu_projector:yewu@postgres/yewu"],
+        "relay": ["postgresql://yewu_projector:yewu@postgres/yewu"],
         "builder": ["postgresql://yewu_projector:yewu@postgres/yewu"],
         "policies": ["postgresql://yewu_app:yewu@postgres/yewu"],
         "issuer": [],

@@ -92,7 +92,9 @@ class Running:
 def surroundings(home: Path, port: int, **more: str) -> dict[str, str]:
     """An environment without anything that the machine of a developer may have set."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith("YEWU_") and name != "DATABASE_URL"
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("YEWU_", "KAFKA_")) and name != "DATABASE_URL"
     }
     return kept | {"YEWU_HOME": str(home), "YEWU_PORT": str(port)} | more
 
