@@ -66,6 +66,16 @@ TARGETS: Mapping[str, Target] = {
     "lag_p50_ms": Target("commit → visible at 1,000 commands/s, half of all", 10, "ms", at_most=True),
     "lag_p99_ms": Target("commit → visible at 1,000 commands/s, 99 of 100", 50, "ms", at_most=True),
     "append_growth": Target("append to a long log, against a short one", 0.8, "×"),
+    "relay_events_per_s": Target(
+        "relay, 100,000 events behind, the broker on the same two cores", 10_000, "events/s", yardstick=10_000
+    ),
+    "relay_lag_p50_ms": Target("append → readable in Kafka at 500 events/s, half of all", 30, "ms", at_most=True),
+    "relay_lag_p99_ms": Target("append → readable in Kafka at 500 events/s, 99 of 100", 150, "ms", at_most=True),
+    "relay_level_2000": Target("readable within a second at 2,000 events/s", 1, "× all"),
+    "restore_events_per_s": Target("restore from Kafka", 15_000, "events/s", yardstick=10_000),
+    "subscriber_records_per_s": Target(
+        "subscriber, typed, filtered by type", 20_000, "records/s read", yardstick=10_000
+    ),
 }
 
 

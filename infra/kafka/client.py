@@ -138,7 +138,7 @@ class Publisher:
                 **cluster.common(),
                 transactional_id=name,
                 transaction_timeout_ms=transaction_ms,
-                max_block_ms=REQUEST_MS,
+                max_block_ms=3 * REQUEST_MS,
                 delivery_timeout_ms=int(FLUSH_SECONDS * 1000) + 2_000,
                 batch_size=1 << 20,
                 linger_ms=1_000,  # until the flush: otherwise each record travels alone
