@@ -143,7 +143,6 @@ class _Decision:
 
     def __init__(self, desk: Dispatcher, order: Order) -> None:
         self.desk, self.order, self.command, self.body = desk, order, order.command, order.body
-        self.sent = self._arguments()
         self.body_hash = desk.sealer.fingerprint(_whole(order)) if order.key is not None else None
         self.command_id = uuid4() if order.key is None else uuid5(KEYS, f"{order.by.id}\n{order.key}")
         self.stream_id = order.stream_id or self._new_stream_id()
@@ -152,10 +151,8 @@ class _Decision:
 
     async def take(self) -> Answer:
         """Decide, several times if others are faster; from here on nobody sees what the texts say."""
-        sealed = await self.desk.sealer.sealed(self.command.texts, self.body, self.stream_id, new=self._drawn)
-        if sealed is not self.body:
-            self.body = sealed
-            self.sent = self._arguments()
+        self.body = await self.desk.sealer.sealed(self.command.texts, self.body, self.stream_id, new=self._drawn)
+        self.sent = self._arguments()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._once()
@@ -356,7 +353,7 @@ class _Decision:
     def _new_stream_id(self) -> str:
         natural = NATURAL.get(self.command.kind.id)
         if natural is not None:
-            return natural.format(**self.sent)
+            return natural.format(**self._arguments())
         return f"{self.command.kind.name}-{self.command_id}"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec.structs import replace
 
 from aggregates.refused import Refused
-from infra.keys import Key, KeyStore, KeysUnavailable, Rewrapping
+from infra.keys import Key, KeyStore, KeysUnavailable, RefTaken, Rewrapping
 from infra.wrapping import SIZE, WrappingKeys
 
 log = structlog.get_logger()
@@ -30,8 +31,16 @@ SECRETS = "index"
 """The ref of the key from which those of the indexes and of the hashes of bodies are made."""
 
 
+LAST = tuple(base64.urlsafe_b64encode(number.to_bytes(2)).decode()[:3] for number in range(1000))
+"""How the refs of keys end that are made together: the first 48 of their 64 bits are drawn."""
+
+
 class NotAtHand(KeysUnavailable):
-    """A key has to be prepared before it is used."""
+    """A key has to be prepared before it is used: that of this subject."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"the key of {subject} is not at hand")
+        self.subject = subject
 
 
 class Cipher(NamedTuple):
@@ -62,11 +71,12 @@ class Keyring:
         self.store, self._wrapping, self._most, self._block, self._now = store, wrapping, most, block, now
         self._by_ref: OrderedDict[str, Cipher] = OrderedDict()
         self._by_subject: dict[str, Cipher] = {}
-        self._new: list[tuple[str, bytes]] = []
+        self._new: list[tuple[str, AESGCM]] = []
         self._unsaid: dict[str, str] = {}
         self._lock = threading.RLock()
         self._filling = threading.Lock()
         self._unsaid_yet = asyncio.Event()
+        self._more_come = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -114,28 +124,27 @@ class Keyring:
         """What seals for a subject, and its ref; NotAtHand if it has to be prepared, Refused if it was destroyed."""
         cipher = self._by_subject.get(subject)
         if cipher is None or cipher.until < self._now():
-            raise NotAtHand(f"the key of {subject} is not at hand")
+            raise NotAtHand(subject)
         if cipher.box is None:
             raise Refused(
                 "What belongs to {id} has been erased: no text of it can be put on record any more.", id=subject
             )
         return cipher.ref, cipher.box
 
-    async def prepare(self, subjects: Iterable[str], *, new: bool = False) -> None:
-        """Have the keys of all of these at hand. `new`: nobody can have used one of these ids before."""
-        missing = self._missing(subjects)
-        if not missing:
-            return
-        unknown = missing if new else await asyncio.to_thread(self._look_up, missing)
-        if len(unknown) > len(self._new):
-            await asyncio.to_thread(self._take, unknown)
-        elif unknown:
-            self._take(unknown)
-        self._unsaid_yet.set()
-        if len(self._new) < self._block // 2 and not self._filling.locked():
-            task = asyncio.create_task(asyncio.to_thread(self._fill), name="new keys")
-            self._tasks.add(task)
-            task.add_done_callback(self._filled)
+    def begin(self, subject: str) -> bool:
+        """Take a new key for an id that nobody can have used before; False if none is ready."""
+        with self._lock:
+            ready = bool(self._new)
+            if ready:
+                self._use_new(subject)
+        self._said_and_filled_soon()
+        return ready
+
+    async def prepare(self, subjects: Iterable[str]) -> None:
+        """Have the keys of all of these at hand."""
+        if missing := self._missing(subjects):
+            await asyncio.to_thread(lambda: self._take(self._look_up(missing)))
+            self._said_and_filled_soon()
 
     def prepare_now(self, subjects: Iterable[str]) -> None:
         """The same for whoever may wait, and said at once whose they are."""
@@ -185,31 +194,48 @@ class Keyring:
         with self._lock:  # another thread may have taken one for the same just now
             return [subject for subject in subjects if subject not in found and self.of(subject) is None]
 
-    def _take(self, subjects: list[str]) -> None:
-        """Take a new key into use for each."""
-        while len(self._new) < len(subjects):
-            self._fill(len(subjects))
-        with self._lock:
-            for subject in subjects:
-                if self.of(subject) is None:
-                    ref, secret = self._new.pop()
-                    self._unsaid[ref] = subject
-                    self._remember(Cipher(ref, subject, AESGCM(secret), self._now() + SECONDS_KEPT))
+    def _take(self, subjects: Iterable[str]) -> None:
+        """Take a new key into use for each, of those that are ready or else of more."""
+        wanted = list(subjects)
+        while True:
+            with self._lock:
+                while wanted and self._new:
+                    subject = wanted.pop()
+                    if self.of(subject) is None:
+                        self._use_new(subject)
+            if not wanted:
+                return
+            self._fill(len(wanted))
+
+    def _use_new(self, subject: str) -> None:
+        ref, box = self._new.pop()
+        self._unsaid[ref] = subject
+        self._remember(Cipher(ref, subject, box, self._now() + SECONDS_KEPT))
+
+    def _said_and_filled_soon(self) -> None:
+        """Have it said whose the keys are that were taken, and more made if few are left."""
+        self._unsaid_yet.set()
+        if len(self._new) < self._block // 2 and not self._more_come:
+            self._more_come = True
+            task = asyncio.create_task(asyncio.to_thread(self._fill), name="new keys")
+            self._tasks.add(task)
+            task.add_done_callback(self._filled)
 
     def _fill(self, least: int = 0) -> None:
         """Make new keys until there is a block of them, and keep them durably before they are used."""
         with self._filling:
             wanted = max(self._block, least) - len(self._new)
-            made = [(_new_ref(), os.urandom(SIZE)) for _ in range(wanted)]
-            while made:
-                by = self._wrapping_now()
-                try:
-                    self.store.add([self._wrapping.wrap(ref, secret, by) for ref, secret in made])
-                except Rewrapping:
-                    continue
-                break
+            made = self._made(wanted) if wanted > 0 else {}
             with self._lock:
-                self._new += made
+                self._new += ((ref, AESGCM(secret)) for ref, secret in made.items())
+
+    def _made(self, count: int) -> dict[str, bytes]:
+        """So many keys by their refs, kept durably."""
+        while True:
+            made = dict(zip(_new_refs(count), _secrets(count), strict=True))
+            with contextlib.suppress(Rewrapping, RefTaken):
+                self.store.add(self._wrapping.wrap_all(made, self._wrapping_now()))
+                return made
 
     def _wrapping_now(self) -> str:
         """The id of the wrapping key that the store wants."""
@@ -254,9 +280,18 @@ class Keyring:
 
     def _filled(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._more_come = False
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("no new keys can be made", error=type(error).__name__)
 
 
-def _new_ref() -> str:
-    return base64.urlsafe_b64encode(os.urandom(8)).decode().rstrip("=")
+def _new_refs(count: int) -> Iterator[str]:
+    """Refs that nobody has, as far as chance can see to it; side by side in the store, so that few pages change."""
+    for done in range(0, count, len(LAST)):
+        drawn = base64.urlsafe_b64encode(os.urandom(6)).decode()
+        yield from (drawn + last for last in LAST[: count - done])
+
+
+def _secrets(count: int) -> list[bytes]:
+    drawn = os.urandom(SIZE * count)
+    return [drawn[start : start + SIZE] for start in range(0, len(drawn), SIZE)]

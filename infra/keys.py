@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -55,6 +56,10 @@ class Rewrapping(Exception):
     """The keys are wrapped by another wrapping key by now; whoever adds some has to use that one."""
 
 
+class RefTaken(Exception):
+    """Another key has this ref already; whoever adds some draws others."""
+
+
 class KeyStore(ABC):
     """What every store does; SQL that both kinds of database understand. Threads may share one.
 
@@ -65,29 +70,33 @@ class KeyStore(ABC):
         self._lock = threading.Lock()
 
     def add(self, keys: Sequence[Key]) -> None:
-        """Keep new keys, durably. Rewrapping if they are not wrapped by the current wrapping key."""
+        """Keep new keys, durably: all or none.
+
+        Rewrapping if they are not wrapped by the current wrapping key, RefTaken if one has a ref of an earlier one.
+        """
         with self._transaction() as db:
-            if any(key.wrapped_by != self._current(db) for key in keys):
+            if {key.wrapped_by for key in keys} - {self._current(db)}:
                 raise Rewrapping
-            self._insert(db, keys)
+            if self._insert(db, keys) < len(keys):
+                raise RefTaken
 
     def assign(self, subjects: Mapping[str, str]) -> None:
         """Say whose keys these are, by their refs; what has been said once stays."""
         for part in _parts(subjects.items()):
-            said = ", ".join(["(%s, %s)"] * len(part))
             with self._transaction() as db:
                 # one statement for many: each time that a thread waits for SQLite, others take the interpreter
                 db.run(
-                    f"UPDATE {{schema}}data_key SET subject = said.column2 FROM (VALUES {said}) said"
-                    " WHERE ref = said.column1 AND subject IS NULL",
-                    [text for pair in part for text in pair],
+                    "UPDATE {schema}data_key SET subject = said.value FROM {json_each}(%s) said"
+                    " WHERE ref = said.key AND subject IS NULL",
+                    (msgspec.json.encode(dict(part)).decode(),),
                 )
 
     def give_back(self, refs: Iterable[str]) -> None:
         """Forget keys that nobody has used."""
-        with self._transaction() as db:
-            for ref in refs:
-                db.run("DELETE FROM {schema}data_key WHERE ref = %s AND subject IS NULL", (ref,))
+        for part in _parts(refs):
+            marks = ", ".join(["%s"] * len(part))
+            with self._transaction() as db:
+                db.run(f"DELETE FROM {{schema}}data_key WHERE ref IN ({marks}) AND subject IS NULL", part)
 
     def of_refs(self, refs: Iterable[str]) -> dict[str, Key]:
         """The keys of these refs, as far as there are any."""
@@ -178,12 +187,9 @@ class KeyStore(ABC):
         taken = 0
         for part in _parts(keys):
             rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
-            taken += len(
-                db.run(
-                    f"INSERT INTO {{schema}}data_key ({COLUMNS}) VALUES {rows}"
-                    " ON CONFLICT (ref) DO NOTHING RETURNING ref",
-                    [value for key in part for value in _row(key)],
-                )
+            taken += db.change(
+                f"INSERT INTO {{schema}}data_key ({COLUMNS}) VALUES {rows} ON CONFLICT (ref) DO NOTHING",
+                [value for key in part for value in _row(key)],
             )
         return taken
 
@@ -210,7 +216,11 @@ class KeyStore(ABC):
 class _Session(Protocol):
     """A transaction in which statements are run."""
 
-    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]: ...
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """What it finds."""
+
+    def change(self, statement: str, values: Sequence[object]) -> int:
+        """How many rows it changes: they are not fetched one by one, and so the interpreter changes hands once."""
 
 
 class SqliteKeys(KeyStore):
@@ -231,8 +241,15 @@ class SqliteKeys(KeyStore):
                 self._db.execute(table.format(schema="", bytes="blob", by_key="WITHOUT ROWID"))
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """One statement of a transaction."""
-        return self._db.execute(statement.format(schema="").replace("%s", "?"), values).fetchall()
+        """What a statement of a transaction finds."""
+        return self._execute(statement, values).fetchall()
+
+    def change(self, statement: str, values: Sequence[object]) -> int:
+        """How many rows a statement of a transaction changes."""
+        return self._execute(statement, values).rowcount
+
+    def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+        return self._db.execute(statement.format(schema="", json_each="json_each").replace("%s", "?"), values)
 
     def close(self) -> None:
         with self._lock:
@@ -269,10 +286,17 @@ class PostgresKeys(KeyStore):
                 db.run(table.replace("{bytes}", "bytea").replace("{by_key}", ""), ())
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """One statement of a transaction."""
-        assert self._db is not None  # noqa: S101  # connected when the transaction began
-        cursor = self._db.execute(statement.format(schema="yewu_keys.").encode(), values)
+        """What a statement of a transaction finds."""
+        cursor = self._execute(statement, values)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def change(self, statement: str, values: Sequence[object]) -> int:
+        """How many rows a statement of a transaction changes."""
+        return self._execute(statement, values).rowcount
+
+    def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[Any]:
+        assert self._db is not None  # noqa: S101  # connected when the transaction began
+        return self._db.execute(statement.format(schema="yewu_keys.", json_each="json_each_text").encode(), values)
 
     def close(self) -> None:
         with self._lock:
@@ -319,7 +343,11 @@ def _rank(key: Key) -> tuple[bool, datetime, str]:
 
 def _row(key: Key) -> tuple[object, ...]:
     destroyed_at = None if key.destroyed_at is None else key.destroyed_at.isoformat()
-    return key.ref, key.subject, key.wrapped, key.wrapped_by, key.made_at.isoformat(), destroyed_at
+    return key.ref, key.subject, key.wrapped, key.wrapped_by, _written(key.made_at), destroyed_at
+
+
+_written = lru_cache(100)(datetime.isoformat)
+"""Many keys are made at the same moment."""
 
 
 def _key(row: Sequence[Any]) -> Key:

@@ -99,6 +99,16 @@ class Plain:
         return hashlib.sha256(data).hexdigest()
 
 
+class _Waiting(NamedTuple):
+    """Something to be sealed, and who waits for it. `new`: the stream's id was just drawn."""
+
+    texts: Texts
+    struct: Any
+    stream_id: str
+    new: bool
+    sealed: asyncio.Future[Any]
+
+
 class Sealing:
     """AES-256-GCM under one key for each person and stream; key, field and index are bound to the text."""
 
@@ -109,6 +119,7 @@ class Sealing:
         secret = ring.secret()
         self._index_key, self._body_key = (_derived(secret, purpose) for purpose in (b"index", b"body"))
         self._nonces, self._used = b"", 0
+        self._waiting: list[_Waiting] = []
 
     async def start(self) -> None:
         await self.ring.start()
@@ -129,14 +140,34 @@ class Sealing:
     async def sealed(self, texts: Texts | None, struct: Any, stream_id: str, *, new: bool = False) -> Any:
         if texts is None:
             return struct
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._seal_waiting)
+        waiting = _Waiting(texts, struct, stream_id, new, loop.create_future())
+        self._waiting.append(waiting)
         try:
-            return texts.exchanged(struct, stream_id, self.seal)
+            return await waiting.sealed
         except NotAtHand:
-            owners = texts.owners(struct, stream_id)
-            if new:
-                await self.ring.prepare(owners & {stream_id}, new=True)
-            await self.ring.prepare(owners)
+            await self.ring.prepare(texts.owners(struct, stream_id))
             return texts.exchanged(struct, stream_id, self.seal)
+
+    def _seal_waiting(self) -> None:
+        """Seal for all who came in this turn of the loop: the cipher stays in the processor's cache between them."""
+        waiting, self._waiting = self._waiting, []
+        for texts, struct, stream_id, new, sealed in waiting:
+            if sealed.done():  # whoever waited has given up
+                continue
+            try:
+                try:
+                    found = texts.exchanged(struct, stream_id, self.seal)
+                except NotAtHand as missing:
+                    if not (new and missing.subject == stream_id and self.ring.begin(stream_id)):
+                        raise
+                    found = texts.exchanged(struct, stream_id, self.seal)
+            except Exception as error:  # it is the caller's, whatever it is
+                sealed.set_exception(error)
+            else:
+                sealed.set_result(found)
 
     def all_sealed(self, structs: Sequence[tuple[msgspec.Struct, str]]) -> list[Any]:
         each = [(texts_in(type(struct)), struct, stream_id) for struct, stream_id in structs]
@@ -151,7 +182,7 @@ class Sealing:
     def seal(self, place: Place, subject: str, text: str) -> str:
         """One text; NotAtHand if the key is not, Refused if it has been destroyed."""
         ref, box = self.ring.usable(subject)
-        bound = head = f"{MARK}{place.secrecy.value}.{ref}.{place.field}"
+        bound = head = MARK + place.secrecy + f".{ref}.{place.field}"
         end = ""
         if place.scope is not None:
             end = f".{self.index(place.scope, text)}"

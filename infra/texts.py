@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -38,6 +39,7 @@ class Texts:
 
     def __init__(self, fields: tuple[tuple[str, Place], ...], others: tuple[tuple[str, Walk], ...]) -> None:
         self._fields, self._others = fields, others
+        self._alone = _together([name for name, _ in fields])
 
     def exchanged(self, struct: Any, stream_id: str, each: Each) -> Any:
         """The struct with another text in the place of each; `stream_id` is the stream it belongs to."""
@@ -64,9 +66,9 @@ class Texts:
 
     def count(self, struct: Any) -> int:
         """How many texts there are in it."""
-        found = 0
-        for name, _ in self._fields:
-            found += type(getattr(struct, name)) is str
+        found = list(map(type, self._alone(struct))).count(str)
+        if not self._others:
+            return found
 
         def note(_place: Place, _owner: str, text: str) -> str:
             nonlocal found
@@ -76,6 +78,14 @@ class Texts:
         for name, walk in self._others:
             walk(getattr(struct, name), struct, "", note)
         return found
+
+
+def _together(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads all of these fields of a struct at once."""
+    if not names:
+        return lambda _struct: ()
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda struct: (read(struct),)
 
 
 @cache

@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -82,9 +82,18 @@ class WrappingKeys:
 
     def wrap(self, ref: str, secret: bytes, by: str) -> Key:
         """A new data key, wrapped by the wrapping key of this id; WrappingError if that is not here."""
-        nonce = os.urandom(NONCE)
-        wrapped = nonce + self._by(by).box.encrypt(nonce, secret, ref.encode())
-        return Key(ref=ref, subject=None, wrapped=wrapped, wrapped_by=by, made_at=datetime.now(UTC))
+        (key,) = self.wrap_all({ref: secret}, by)
+        return key
+
+    def wrap_all(self, secrets: Mapping[str, bytes], by: str) -> list[Key]:
+        """The same for many, by their refs."""
+        encrypt, now, nonces = self._by(by).box.encrypt, datetime.now(UTC), os.urandom(NONCE * len(secrets))
+        keys = []
+        for number, (ref, secret) in enumerate(secrets.items()):
+            nonce = nonces[NONCE * number : NONCE * (number + 1)]
+            wrapped = nonce + encrypt(nonce, secret, ref.encode())
+            keys.append(Key(ref=ref, subject=None, wrapped=wrapped, wrapped_by=by, made_at=now))
+        return keys
 
     def unwrap(self, key: Key) -> bytes:
         """The data key itself; WrappingError if it is wrapped by a key that is not here."""

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from infra.keys import Key, KeyStore, KeysUnavailable, PostgresKeys, Rewrapping, SqliteKeys, open_keys
+from infra.keys import Key, KeyStore, KeysUnavailable, PostgresKeys, RefTaken, Rewrapping, SqliteKeys, open_keys
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ANNA, BEN = "employee-anna", "employee-ben"
@@ -88,6 +88,21 @@ def test_keys_wrapped_by_an_earlier_wrapping_key_are_not_taken(store: KeyStore) 
     with pytest.raises(Rewrapping):
         store.add([a_key("r1")])
     assert store.of_refs(["r1"]) == {}
+
+
+def test_a_ref_is_given_to_one_key_and_of_keys_added_together_all_are_kept_or_none(store: KeyStore) -> None:
+    store.add([a_key("r1")])
+    with pytest.raises(RefTaken):
+        store.add([a_key("r2"), replace(a_key("r1"), wrapped=b"another")])
+    assert store.of_refs(["r1", "r2"]) == {"r1": a_key("r1")}
+
+
+def test_many_are_assigned_and_given_back_at_once(store: KeyStore) -> None:
+    refs = [f"r{number:04}" for number in range(1200)]
+    store.add([a_key(ref) for ref in refs])
+    store.assign({ref: f"of {ref}" for ref in refs[:700]})
+    store.give_back(refs)
+    assert {ref: key.subject for ref, key in store.of_refs(refs).items()} == {ref: f"of {ref}" for ref in refs[:700]}
 
 
 def test_the_first_wrapping_key_is_named_once(store: KeyStore) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.business.customer import Customer, CustomerRegistered
 from aggregates.event import Event, LegacyRecordImported
@@ -17,6 +18,7 @@ from aggregates.refused import Refused
 from aggregates.sealed import Secrecy, index_of, parts_of
 from aggregates.text import Code, Personal, Text, findable, personal, unique
 from aggregates.value import Value
+from infra import keyring
 from infra.codec import Codec, encode
 from infra.commands import Kind, commands_of
 from infra.keyring import SECONDS_KEPT, Keyring
@@ -296,6 +298,81 @@ def test_many_at_once_get_one_key_for_each_stream(store: KeyStore) -> None:
     notes = asyncio.run(run())
     assert len({parts_of(note.wording).ref for note in notes}) == 10  # type: ignore[union-attr]  # all sealed
     assert len({parts_of(note.name).ref for note in notes}) == 1  # type: ignore[union-attr]
+
+
+def test_a_key_whose_ref_is_taken_is_drawn_anew(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed(a_process(store, block=4))
+    (taken,) = (key.ref for key in store.of_subjects([STREAM]).values())
+    real, drawn = keyring._new_refs, iter([taken])
+    monkeypatch.setattr(keyring, "_new_refs", lambda count: (next(drawn, ref) for ref in real(count)))
+    process = a_process(store, block=4)
+    other = sealed(process, stream_id="note-2").wording
+    assert next(drawn, None) is None
+    assert parts_of(other).ref != taken  # type: ignore[union-attr]  # it is sealed
+    assert shown(a_process(store).open(other)) == "closed"  # not at hand yet
+    assert opened(a_process(store), f'["{other}"]'.encode()) == b'["Anna was late"]'
+
+
+def test_a_stream_just_opened_gets_a_key_that_is_ready_and_nobody_is_asked(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = a_process(store, block=8)
+    monkeypatch.setattr(store, "of_subjects", None)
+    only = NoteTaken(about_id=EmployeeId(STREAM), category=Code("x"), wording=Text("words"), name=Personal("Anna"))
+
+    async def run() -> None:
+        await process.ring.start()
+        await process.sealed(texts_in(NoteTaken), only, STREAM, new=True)
+        await process.ring.stop()
+
+    asyncio.run(run())
+    monkeypatch.undo()
+    assert set(store.of_subjects([STREAM])) == {STREAM}
+
+
+def test_new_keys_are_made_once_however_many_notice_that_few_are_left(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, fills = a_process(store, block=20), list[int]()
+    fill = process.ring._fill
+
+    def counted(least: int = 0) -> None:
+        fills.append(least)
+        fill(least)
+
+    monkeypatch.setattr(process.ring, "_fill", counted)
+
+    async def run() -> None:
+        await process.ring.start()
+        notes = (process.sealed(texts_in(NoteTaken), NOTE, f"note-{number}", new=True) for number in range(15))
+        await asyncio.gather(*notes)
+        await process.ring.stop()
+
+    asyncio.run(run())
+    assert len(fills) == 2
+
+
+def test_of_those_who_seal_at_the_same_moment_each_gets_an_answer_of_its_own(store: KeyStore) -> None:
+    now = Time()
+    process = a_process(store, now)
+    sealed(process)
+    store.destroy("employee-ben")
+    now.seconds += SECONDS_KEPT + 1
+    plain = replace(NOTE, postscript=None)
+
+    async def run() -> list[NoteTaken | BaseException]:
+        notes = (plain, NOTE, plain)
+        tasks = [asyncio.create_task(process.sealed(texts_in(NoteTaken), note, STREAM)) for note in notes]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        async with asyncio.timeout(5):
+            return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    given_up, refused, one = asyncio.run(run())
+    assert isinstance(one, NoteTaken)
+    assert shown(process.open(one.wording)) == "Anna was late"
+    assert isinstance(refused, Refused)
+    assert isinstance(given_up, asyncio.CancelledError)
 
 
 def test_few_keys_are_kept_in_memory_and_the_others_found_again(store: KeyStore) -> None:
