@@ -42,6 +42,7 @@ class Client:
         self.told: list[Told] = []
         self.sent: set[UUID] = set()
         self.asked_again = 0
+        self.refusals: set[int] = set()
         self._numbers, self._name = itertools.count(1), f"{chance.getrandbits(64):x}"
         self._http = httpx.Client(timeout=httpx.Timeout(15, connect=2), trust_env=False)
         self._token: str | None = None
@@ -88,6 +89,7 @@ class Client:
                     self._token = None
                 elif answer.status_code not in AGAIN:
                     return answer
+                self.refusals.add(answer.status_code)
                 said = f"{answer.status_code} {answer.text}"
             except httpx.TransportError as error:
                 said = repr(error)
