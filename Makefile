@@ -47,6 +47,9 @@ bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
 bench-faults: .venv/dev ## kill every process again and again under load, for minutes: make bench-faults KILLS=300 SEED=1
 	@$(BIN)/python -m tests.faults --kills $(or $(KILLS),300) $(if $(SEED),--seed $(SEED))
 
+schema-long: .venv/dev ## send thousands of made-up requests as every role: make schema-long CASES=10000 ROLES="MGR CS" SEED=1
+	@$(BIN)/python -m tests.schema_long --cases $(or $(CASES),10000) $(if $(ROLES),--roles $(ROLES)) $(if $(SEED),--seed $(SEED))
+
 mutants: .venv/dev ## seed bugs one by one, and see each caught by its test
 	@$(BIN)/python -m tests.mutants
 
@@ -58,4 +61,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo kafka test check generate bench bench-faults mutants lock clean
+.PHONY: help up demo kafka test check generate bench bench-faults schema-long mutants lock clean
