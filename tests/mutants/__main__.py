@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from infra.embedded import EmbeddedPostgres
@@ -17,7 +17,7 @@ from tests.mutants.table import MUTANTS, ROOT, Mutant
 TREES = ("aggregates", "projections", "infra", "services", "tests", "benchmarks", "docs")
 FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile", "docker-compose.yml", "Dockerfile")
 SECONDS = 300
-"""After so long a test has not failed but hangs, which catches a bug as well."""
+"""After so long a test has not failed but hangs, which catches a bug as well; of several, so long for each."""
 
 FAILED, HUNG = 1, -1
 
@@ -61,13 +61,13 @@ def caught(tree: Path, mutant: Mutant, server: str) -> bool:
     return found in {FAILED, HUNG}
 
 
-def run(tree: Path, tests: Iterable[str], server: str) -> int:
+def run(tree: Path, tests: Collection[str], server: str) -> int:
     """Run tests in a tree; pytest's exit status."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "YEWU_TEST_DATABASE_URL": server, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS * len(tests)
         )
     except subprocess.TimeoutExpired:
         return HUNG
