@@ -67,7 +67,13 @@ def run(tree: Path, tests: Collection[str], server: str) -> int:
     environment = {**os.environ, "YEWU_TEST_DATABASE_URL": server, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS * len(tests)
+            command,
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS * len(tests),
         )
     except subprocess.TimeoutExpired:
         return HUNG

@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
 from infra.read_model import schema as schemas
+from infra.read_model.engine import ReadModel
+from infra.read_model.follower import Follower
 from infra.read_model.lines import Poisoned
-from infra.read_model.projector import Projector, told
+from infra.read_model.projector import STANDBY, Projector, told
 from infra.read_model.rebuild import build
 from tests.infra.read_model.books import Book, content, plain_fold, the_model
 from tests.infra.read_model.repairs import MONDAY, Desk, Happening
@@ -122,14 +125,21 @@ def test_a_lost_connection_is_made_again(book: Book) -> None:
 
 
 def test_of_two_only_one_is_active_and_the_other_takes_over(book: Book) -> None:
-    desk = Desk(3)
+    desk, followers = Desk(3), list[Follower]()
+
+    def noted(db: psycopg.Connection[Any], model: ReadModel) -> Follower:
+        followers.append(Follower(db, model))
+        return followers[-1]
+
     with running(Projector(book.conninfo, MODEL)) as stop_first:
         wait_until(lambda: level(book))
-        with running(Projector(book.conninfo, MODEL)):
+        with running(Projector(book.conninfo, MODEL, follower=noted)):
             wait_until(lambda: len(backends(book)) == 2)
             book.write(desk.happen(30))
             wait_until(lambda: level(book))
+            time.sleep(STANDBY)
             assert len(locks(book)) == 1
+            assert followers == []
             first = locks(book)
             stop_first.set()
             wait_until(lambda: len(locks(book)) == 1 and locks(book) != first)
