@@ -55,6 +55,9 @@ whether another relay is gone."""
 SETTLING = 60.0
 """Seconds that reading back may take: a predecessor's transaction has to end first."""
 
+VERIFY = 60.0
+"""Seconds between two looks at the settings of the topics."""
+
 LONGEST_CHUNK = 30.0
 TROUBLED = 75
 """The status with which a relay ends that has to be started again."""
@@ -90,7 +93,7 @@ class Relay:
         self.topics = planned
         self._tails: dict[Place, int] = {}
         self._tree = Tree()
-        self._beat = float("-inf")
+        self._beat = self._verified = float("-inf")
         db.execute("SET TimeZone = 'UTC'; SET synchronous_commit = off")  # all it writes are hints
         self.store: UUID = (db.execute("SELECT id FROM yewu.store").fetchone() or (UUID(int=0),))[0]
 
@@ -121,7 +124,12 @@ class Relay:
         self.tell(RelayState.RUNNING)
 
     def step(self) -> int:
-        """Publish the next events; how many those were, 0 at the head of the log. Doubt ends this relay for good."""
+        """Publish the next events; how many those were, 0 at the head of the log.
+
+        Doubt ends this relay for good; Blocked if the next event has no place in Kafka, or the topics have drifted.
+        """
+        if time.monotonic() - self._verified >= VERIFY:
+            self._settle_topics()
         chunk = self._next()
         if not chunk:
             self._say_so_now_and_then()
@@ -183,6 +191,7 @@ class Relay:
         if drifts:
             topics.create(self.cluster, self.db, self.planned, drifts)
         self.topics = topics.expected(self.planned, topics.recorded(self.db))
+        self._verified = time.monotonic()
 
     def _fence(self) -> Publisher:
         """From here on nobody else can write: older producers of this name are refused."""

@@ -166,13 +166,18 @@ def test_a_kafka_that_has_lost_what_was_published_is_not_filled_unasked(
         Relay(db, everywhere, topics(everywhere.prefix)).begin()
 
 
-def test_a_topic_that_has_drifted_blocks_it(relay: Callable[[], Relay], cluster: Cluster) -> None:
-    level(relay())
+def test_a_topic_that_has_drifted_blocks_it_at_the_start_and_later(
+    relay: Callable[[], Relay], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = level(relay())
     name = f"{cluster.prefix}.complaint.events"
     with cluster.admin() as admin:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs={"cleanup.policy": "compact"})])
     with pytest.raises(Blocked, match=r"cleanup\.policy=compact instead of delete"):
         relay()
+    monkeypatch.setattr(relays, "VERIFY", 0.0)
+    with pytest.raises(Blocked, match=r"cleanup\.policy=compact instead of delete"):
+        running.step()
 
 
 def test_what_lies_before_an_event_without_a_place_is_published_and_nothing_behind_it(
