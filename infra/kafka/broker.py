@@ -197,12 +197,12 @@ def answers(servers: str) -> bool:
 
 def jars() -> Path:
     """The folder with Kafka's jars: fetched by Maven once. KafkaBrokerError where there is no Java or Maven."""
-    _require("java", "java -version", OLDEST_JAVA)
+    _have("java", "java -version", OLDEST_JAVA)
     with as_file(files("infra.kafka").joinpath("pom.xml")) as pom:
         version = re.findall(r"<version>([\d.]+)</version>", pom.read_text())[0]
         folder = _cache() / f"kafka-{version}"
         if not folder.exists():
-            _require("mvn", "mvn --version")
+            _have("mvn", "mvn --version")
             folder.parent.mkdir(parents=True, exist_ok=True)
             new = folder.with_name(f"{folder.name}.{os.getpid()}")
             _run(
@@ -234,7 +234,7 @@ def free_port(*, other_than: int = 0) -> int:
             return port
 
 
-def _require(program: str, asked: str, least: int = 0) -> None:
+def _have(program: str, asked: str, least: int = 0) -> None:
     """Install the program if we may; otherwise say in one sentence what is missing."""
     if shutil.which(program) is None and os.geteuid() == 0 and shutil.which("apt-get") is not None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
