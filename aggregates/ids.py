@@ -63,3 +63,8 @@ def id_types_in(annotation: Any) -> Iterator[Any]:
         yield annotation
     for part in get_args(annotation):
         yield from id_types_in(part)
+
+
+def syntax_of(kind: str) -> str:
+    """What an id of this kind looks like; of any kind, if it is empty."""
+    return SYNTAX.replace("[a-z]+", kind, 1) if kind else SYNTAX

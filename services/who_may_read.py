@@ -12,7 +12,7 @@ from services.composition import AGGREGATES, FEED_READERS, QUESTIONS
 from services.http.what_if_routes import READERS as WHAT_IF_READERS
 from services.language import Language, label
 
-OPEN = ("/live", "/ready", "/metrics", "/openapi.json", "/docs")
+OPEN = ("/live", "/ready", "/metrics", "/openapi.json", "/asyncapi.json", "/docs")
 """What asks nobody who they are, and says nothing about anybody."""
 
 ROLES = [role for role in Role if role not in {Role.SERVICE, Role.CLOCK}]

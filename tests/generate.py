@@ -1,17 +1,23 @@
-"""Files made from the code: the catalogue of events, the compiled translations, the golden stored forms."""
+"""Files made from the code: catalogues, compiled translations, schemas of what is published, golden stored forms."""
 
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from infra.kafka.wire import PREFIX
+from services import asyncapi, event_schemas
 from services.catalogue import events_page, rules_page
+from services.composition import topics
 from services.who_may_read import who_may_read_page
 from tests.infra.golden import stored_forms
 
@@ -30,11 +36,17 @@ def translations() -> bytes:
     return compiled.getvalue()
 
 
+def _json(document: Any) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+
+
 GENERATED: Mapping[str, Callable[[], bytes]] = {
     "services/locale/zh/LC_MESSAGES/yewu.mo": translations,
     "docs/events.md": lambda: events_page().encode(),
     "docs/rules.md": lambda: rules_page().encode(),
     "docs/who-may-read.md": lambda: who_may_read_page().encode(),
+    "docs/asyncapi.json": lambda: _json(asyncapi.document(topics(PREFIX), version("yewu"))),
+    "docs/event-schemas.json": lambda: _json(event_schemas.document()),
     "tests/infra/stored_forms.json": lambda: stored_forms().encode(),
 }
 

@@ -13,7 +13,7 @@ from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeErro
 
 from aggregates.value import Value
 from infra.kafka import KafkaTrouble
-from infra.kafka.wire import LARGEST, PREFIX, Record
+from infra.kafka.wire import LARGEST, PREFIX, Record, prefix_in
 
 Place: TypeAlias = tuple[str, int]
 """A topic and one of its partitions."""
@@ -66,7 +66,7 @@ class Cluster(Value):
         if not env.get(CLUSTER):
             return None
         options = {key: env[name] for name, key in OPTIONS.items() if env.get(name)}
-        return cls(servers=env[CLUSTER], prefix=env.get("KAFKA_TOPIC_PREFIX") or PREFIX, options=options)
+        return cls(servers=env[CLUSTER], prefix=prefix_in(env), options=options)
 
     def common(self) -> dict[str, Any]:
         """What every client is made with."""

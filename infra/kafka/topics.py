@@ -10,17 +10,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from aggregates.value import Value
 from infra.kafka.client import Cluster
-from infra.kafka.wire import LARGEST, Topics
+from infra.kafka.wire import SETTINGS, Topics
 
-SETTINGS: Mapping[str, str] = {
-    "cleanup.policy": "delete",  # never compacted: the key is a stream's id, of which all events must stay
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-    "compression.type": "producer",
-    "message.timestamp.type": "CreateTime",
-    "max.message.bytes": str(LARGEST),
-    "unclean.leader.election.enable": "false",
-}
 MOST_COPIES = 3
 
 

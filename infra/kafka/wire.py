@@ -25,6 +25,17 @@ PARTITIONS = 6
 LARGEST = 8 << 20
 """Bytes of a record. The topics are made with the same limit."""
 
+SETTINGS: Mapping[str, str] = {
+    "cleanup.policy": "delete",  # never compacted: the key is a stream's id, of which all events must stay
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "compression.type": "producer",
+    "message.timestamp.type": "CreateTime",
+    "max.message.bytes": str(LARGEST),
+    "unclean.leader.election.enable": "false",
+}
+"""How each topic is set."""
+
 JSON = b"application/json"
 CHUNK, TOPICS = b"yewu.chunk", b"yewu.topics"
 """The types of the ledger's records."""
@@ -98,6 +109,11 @@ class Topics(Value):
     def of(self, kind: str, *, restricted: bool) -> str:
         """Where events on streams of a kind go."""
         return f"{self.prefix}.{kind}.{'restricted' if restricted else 'events'}"
+
+
+def prefix_in(environment: Mapping[str, str]) -> str:
+    """What the names of topics begin with, as the environment says it."""
+    return environment.get("KAFKA_TOPIC_PREFIX") or PREFIX
 
 
 def planned(prefix: str, kinds: Iterable[str], restricted: Iterable[str]) -> Topics:

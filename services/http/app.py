@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.kafka.wire import prefix_in
 from infra.settings import Settings
-from services.composition import COMMANDS, QUESTIONS
+from services import asyncapi
+from services.composition import COMMANDS, QUESTIONS, topics
 from services.http.command_routes import command_routes
 from services.http.development_issuer import DevelopmentIssuer
 from services.http.difference_routes import difference_routes
@@ -95,16 +98,22 @@ def create_app(
 def _documents(settings: Settings) -> list[Route]:
     whole = document(COMMANDS, QUESTIONS, version("yewu"))
     served = Reply(200, msgspec.json.encode(whole))
+    published = asyncapi.document(topics(prefix_in(os.environ)), version("yewu"))
+    on_topics = Reply(200, msgspec.json.encode(published))
     page = Reply(200, api_page(whole).encode(), type="text/html; charset=utf-8")
 
     async def openapi(_request: Request) -> Reply:
         return served
+
+    async def messages(_request: Request) -> Reply:
+        return on_topics
 
     async def docs(_request: Request) -> Reply:
         return page
 
     return [
         Route("/openapi.json", Endpoint(openapi, settings.request_seconds), methods=["GET"]),
+        Route("/asyncapi.json", Endpoint(messages, settings.request_seconds), methods=["GET"]),
         Route("/docs", Endpoint(docs, settings.request_seconds), methods=["GET"]),
     ]
 

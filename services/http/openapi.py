@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from aggregates.ids import SYNTAX
+from aggregates.ids import SYNTAX, syntax_of
 from aggregates.information.parking import KEEPERS
 from infra.commands import Command
 from infra.dispatcher import Answer
@@ -233,8 +232,7 @@ def _header(name: str, pattern: str, description: str) -> dict[str, Any]:
 
 
 def _id(kind: str, name: str = "id") -> dict[str, Any]:
-    pattern = "^" + re.sub(r"^\[a-z\]\+", kind, SYNTAX) + "$"
-    schema = {"type": "string", "pattern": pattern}
+    schema = {"type": "string", "pattern": f"^{syntax_of(kind)}$"}
     return {"name": name, "in": "path", "required": True, "description": both("field", name), "schema": schema}
 
 

@@ -30,7 +30,7 @@ def api_page(document: dict[str, Any]) -> str:
         f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
         f"<h1>{escape(info['title'])}</h1><p>{escape(info['description'])} · {escape(info['version'])} · "
-        f'<a href="/openapi.json">OpenAPI</a></p>{body}'
+        f'<a href="/openapi.json">OpenAPI</a> · <a href="/asyncapi.json">AsyncAPI</a></p>{body}'
     )
 
 

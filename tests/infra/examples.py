@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -21,8 +22,7 @@ from aggregates.ids import KIND_OF_STREAM
 
 T = TypeVar("T", bound=type[Event])
 
-ID_MARK = "an-id-"
-"""Every id of `anything` begins like this, and no other text does."""
+_ID = re.compile("[a-z]+-id-[0-9]+")
 
 _ONE_OF_EACH: Mapping[Any, Any] = {
     str: "some text",
@@ -40,7 +40,7 @@ _ONE_OF_EACH: Mapping[Any, Any] = {
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=8))])
 _ANY_OF_EACH: Mapping[Any, st.SearchStrategy[Any]] = {
-    str: _TEXTS.filter(lambda text: not text.startswith(ID_MARK)),
+    str: _TEXTS.filter(lambda text: not is_id(text)),
     bool: st.booleans(),
     int: st.integers(-(2**53), 2**53),
     float: st.floats(allow_nan=False, allow_infinity=False),
@@ -93,7 +93,8 @@ def example(annotation: Any) -> Any:
 def anything(annotation: Any) -> st.SearchStrategy[Any]:
     """All values of this type, more or less."""
     if annotation in KIND_OF_STREAM:
-        return st.integers(1, 99).map(lambda number: f"{ID_MARK}{number}")
+        kind = KIND_OF_STREAM[annotation] or "anything"
+        return st.integers(1, 99).map(lambda number: f"{kind}-id-{number}")
     if isinstance(annotation, type):
         if issubclass(annotation, msgspec.Struct):
             return st.builds(annotation, **{name: anything(hint) for name, hint in _fields(annotation)})
@@ -110,6 +111,11 @@ def anything(annotation: Any) -> st.SearchStrategy[Any]:
     if origin is tuple and parts[-1] is not Ellipsis:
         return st.tuples(*map(anything, parts))
     return st.lists(anything(parts[0]), max_size=3).map(origin)
+
+
+def is_id(text: str) -> bool:
+    """Is it an id of `anything`? No other text of it looks like one."""
+    return _ID.fullmatch(text) is not None
 
 
 def _fields(struct: type[msgspec.Struct]) -> list[tuple[str, Any]]:

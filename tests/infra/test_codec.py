@@ -23,7 +23,7 @@ from aggregates.text import Code, Text, unique
 from aggregates.value import Value
 from infra.codec import Codec, Line, UnknownEvent, encode, envelope_bytes
 from tests.infra import golden
-from tests.infra.examples import ID_MARK, all_events, anything, unlisted
+from tests.infra.examples import all_events, anything, is_id, unlisted
 from tests.infra.golden import ENVELOPE, golden_forms, present_forms, stored_forms
 
 EVENTS = all_events()
@@ -101,7 +101,7 @@ def test_its_tags_are_its_own_stream_and_whatever_ids_it_mentions(event: Event) 
     first, *others = CODEC.stored("its-own-stream", event).tags
     assert first == "its-own-stream"
     assert len(others) == len(set(others))
-    assert set(others) == {text for text in _texts_in(msgspec.to_builtins(event)) if text.startswith(ID_MARK)}
+    assert set(others) == {text for text in _texts_in(msgspec.to_builtins(event)) if is_id(text)}
 
 
 def test_ids_tag_however_deep_they_lie() -> None:
@@ -131,7 +131,7 @@ def test_ids_tag_however_deep_they_lie() -> None:
 @settings(max_examples=50)
 def test_whatever_such_an_event_mentions_it_is_tagged_with(event: Event) -> None:
     tags = Codec([CommitteeFormed]).stored("committee-1", event).tags
-    mentioned = {text for text in _texts_in(msgspec.to_builtins(event)) if text.startswith(ID_MARK)}
+    mentioned = {text for text in _texts_in(msgspec.to_builtins(event)) if is_id(text)}
     assert set(tags) - {"committee-1", "employee-eve"} == mentioned
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aggregates.event import events_of
+from aggregates.ids import KIND_OF_STREAM
 from projections.rules.catalogue import RULES
 from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
@@ -30,7 +31,9 @@ def sentences() -> set[str]:
 
 def labels() -> set[tuple[str, str]]:
     """(what it is, its name) of everything that has a label."""
-    found = {("kind", kind.name) for kind in AGGREGATES} | {("rule", str(rule.number)) for rule in RULES}
+    found = {("kind", kind) for kind in filter(None, KIND_OF_STREAM.values())} | {
+        ("rule", str(rule.number)) for rule in RULES
+    }
     for kind in AGGREGATES:
         for event in events_of(kind.aggregate):
             found.add(("event", event.__name__))

@@ -9,8 +9,8 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from infra.kafka.client import Cluster
-from infra.kafka.topics import SETTINGS, Drift, create, drifts, expected, mend, recorded, there
-from infra.kafka.wire import Topics
+from infra.kafka.topics import Drift, create, drifts, expected, mend, recorded, there
+from infra.kafka.wire import SETTINGS, Topics
 
 
 @pytest.fixture

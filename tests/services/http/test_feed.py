@@ -15,17 +15,22 @@ from zoneinfo import ZoneInfo
 import httpx
 import psycopg
 import pytest
+from cloudevents.core.formats.json import JSONFormat
 
 from aggregates.actor import Actor, Role
 from aggregates.event import CommandRefused
 from aggregates.readers import NOBODY
 from infra.dispatcher import Principal
+from infra.kafka.wire import PREFIX
 from infra.sealing import Plain
 from infra.settings import Settings
+from services.asyncapi import document
+from services.composition import topics
 from services.http.access import Reader
 from services.http.log_routes import LogPages
 from services.http.tokens import OneKey, Tokens
 from services.runtime import Runtime
+from tests.services.described import Described
 from tests.services.running import Yewu, done, running, wait_until
 
 NAME = "Zenobia Unmistakable"
@@ -80,6 +85,18 @@ def test_an_event_is_a_cloud_event_with_the_stored_bytes_inside(yewu: Yewu) -> N
     )  # fmt: skip
     assert (event["data"], event["tags"], event["version"]) == (json.loads(data), tags, version)
     assert event["datacontenttype"] == "application/json"
+
+
+def test_a_library_for_cloud_events_reads_the_feed_and_the_schemas_describe_it(yewu: Yewu) -> None:
+    yewu.complaint()
+    described = Described(document(topics(PREFIX), "0"))
+    items = done(yewu.manager.get("/events", params={"limit": 500}))["items"]
+    assert {"EmployeeRegistered", "ComplaintReceived"} <= {item["type"] for item in items}
+    for item in items:
+        event = JSONFormat().read(None, json.dumps(item))
+        assert (event.get_specversion(), event.get_subject()) == ("1.0", item["subject"])
+        assert described.of_event(event.get_type(), item["schema"], event.get_data()) == []
+        assert described.wrong({"$ref": "#/components/schemas/meta"}, item["meta"]) == []
 
 
 def test_events_arrive_as_they_happen_and_from_where_one_stopped(yewu: Yewu) -> None:

@@ -186,7 +186,7 @@ def test_no_address_opens_to_a_forged_token(database: str, tmp_path: Path, monke
 
 
 def test_what_is_open_to_all_says_the_same_whatever_token_is_sent(yewu: Yewu) -> None:
-    for path in ("/live", "/openapi.json", "/docs"):
+    for path in ("/live", "/openapi.json", "/asyncapi.json", "/docs"):
         plain = yewu.as_(None).get(path)
         assert plain.status_code == 200
         assert yewu.as_(None, Authorization="Bearer garbage").get(path).content == plain.content
