@@ -38,8 +38,11 @@ check: .venv/dev ## format, lint, types, imports, generated files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.generate --check
 
-generate: .venv/dev ## make the generated files anew: catalogue of events, translations, stored forms
+generate: .venv/dev ## make the generated files anew: catalogues, translations, schemas, stored forms
 	$(BIN)/python -m tests.generate
+
+release-schemas: .venv/dev ## write down for ever what a release promises to subscribers: make release-schemas VERSION=0.2.0
+	@$(BIN)/python -m tests.release $(VERSION)
 
 bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
 	$(BIN)/python -m benchmarks
@@ -61,4 +64,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo kafka test check generate bench bench-faults schema-long mutants lock clean
+.PHONY: help up demo kafka test check generate release-schemas bench bench-faults schema-long mutants lock clean

@@ -16,8 +16,9 @@ from aggregates.event import (
     events_of,
 )
 from infra.commands import Kind, commands_of
+from projections.reference import REFERENCE_EVENTS
 from projections.rules.catalogue import RULES
-from services.composition import AGGREGATES, VIEWS
+from services.composition import AGGREGATES, POLICIES, VIEWS
 from services.language import Language, label
 
 KERNEL_EVENTS: tuple[type[Event], ...] = (
@@ -101,6 +102,17 @@ def _event(event: type[Event]) -> Iterator[str]:
         yield "|---|---|"
         for field, annotation in fields:
             yield f"| `{field}` {label('field', field, Language.CHINESE)} | {_spelt(annotation)} |"
+
+
+def read_by(name: str) -> list[str]:
+    """Whatever of ours takes an event: its aggregate, rows, rules, policies and reference data, by their names."""
+    event = Event.known.get(name)
+    of_rules = [rule.view for rule in RULES]
+    found = [f"aggregate {kind.aggregate.__name__}" for kind in AGGREGATES if event in events_of(kind.aggregate)]
+    found += [f"row {view.row.__name__}" for view in VIEWS if event in view.folds and view not in of_rules]
+    found += [f"rule {rule.number}" for rule in RULES if event in rule.view.folds]
+    found += [f"policy {policy.name}" for policy in POLICIES if event in policy.reactions]
+    return [*found, "reference data"] if event in REFERENCE_EVENTS else found
 
 
 def _taken_by(event: type[Event]) -> list[str]:
