@@ -32,13 +32,24 @@ def everything(cluster: Cluster) -> dict[tuple[str, int], list[Fetched]]:
         if not partitions:
             return {}
         consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
+        ends = _ends(cluster, consumer, partitions)
         found: dict[tuple[str, int], list[Fetched]] = {(tp.topic, tp.partition): [] for tp in partitions}
         deadline = time.monotonic() + 60
         while any(consumer.position(tp) < end for tp, end in ends.items()):
             assert time.monotonic() < deadline, "the topics could not be read to their ends"
             for tp, records in consumer.poll(timeout_ms=200).items():
                 found[tp.topic, tp.partition] += records
+    return found
+
+
+def _ends(cluster: Cluster, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the partitions end, once each transaction is marked as over: markers come a moment after the commit."""
+    deadline = time.monotonic() + 60
+    with closing(KafkaConsumer(bootstrap_servers=cluster.servers, enable_auto_commit=False)) as reckless:
+        while (ends := consumer.end_offsets(partitions)) != reckless.end_offsets(partitions):
+            assert time.monotonic() < deadline, "a transaction stays open"
+            time.sleep(0.05)
+    found: dict[TopicPartition, int] = ends
     return found
 
 
