@@ -104,6 +104,19 @@ class Version(Value):
     position: int
 
 
+class InForce(Value):
+    """Which version of a parameter is in force from each of some instants on, up to the next."""
+
+    since: tuple[datetime, ...]
+    versions: tuple[Version, ...]
+
+    @classmethod
+    def of(cls, known: Iterable[Version]) -> InForce:
+        """Of those already valid the one that began last, of equals the one known last."""
+        ordered = tuple(sorted(known, key=attrgetter("valid_from", "position")))
+        return cls(since=tuple(version.valid_from for version in ordered), versions=ordered)
+
+
 NO_WORK = WorkingTime((), UTC)
 
 
@@ -120,6 +133,7 @@ class Reference(Value):
     held: Mapping[EmployeeId, Held] = {}
     lent: Mapping[Code, Lent] = {}
     versions: Mapping[Code, tuple[Version, ...]] = {}
+    in_force: Mapping[Code, InForce] = {}
     zone: Code = Code("UTC")
     years: Mapping[int, WorkingYear] = {}
     working_time: WorkingTime = NO_WORK
@@ -175,7 +189,11 @@ class Reference(Value):
             case PolicyParameterDefined() | PolicyParameterChanged() as set_:
                 version = Version(values=set_.values, valid_from=set_.valid_from, position=position)
                 known = (*self.versions.get(set_.number, ()), version)
-                return replace(self, versions={**self.versions, set_.number: known})
+                return replace(
+                    self,
+                    versions={**self.versions, set_.number: known},
+                    in_force={**self.in_force, set_.number: InForce.of(known)},
+                )
             case DepartmentFounded(zone=zone):
                 return replace(self, zone=zone, working_time=_working_time(tuple(self.years.values()), zone))
             case BusinessCalendarPublished() | BusinessCalendarCorrected() as given:
@@ -224,14 +242,10 @@ class Reference(Value):
         return Setting(number=Code(number), values=self.version(number, at).values)
 
     def version(self, number: str, at: datetime) -> Version:
-        """The version in force: of those already valid the one that began last, of equals the one known last."""
-        versions = self.versions[Code(number)]
-        if len(versions) == 1:
-            return versions[0]
-        if len(versions) == 1:
-            return versions[0]
-        valid = [v for v in versions if v.valid_from <= at]
-        return max(valid, key=_begun) if valid else versions[0]
+        """The version in force; before the first that is valid, the one known first. KeyError as above."""
+        in_force = self.in_force[Code(number)]
+        place = bisect_right(in_force.since, at)
+        return in_force.versions[place - 1] if place else self.versions[Code(number)][0]
 
     def _all_along(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Post:
         first, *rest = [self.post(employee_id, at) for at in times]
@@ -254,9 +268,6 @@ class Reference(Value):
 
     def _with_offices(self, who: EmployeeId, offices: tuple[Office, ...]) -> Reference:
         return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held.of(who, offices)})
-
-
-_begun = attrgetter("valid_from", "position")
 
 
 @lru_cache(8)

@@ -12,6 +12,8 @@ from aggregates.value import Value
 from aggregates.working_time import NoCalendar
 from projections.reference import Reference, Version
 
+WORKING_HOUR, WORKING_DAY = Unit.WORKING_HOUR, Unit.WORKING_DAY
+
 ELAPSED = {Unit.SECOND: timedelta(seconds=1), Unit.HOUR: timedelta(hours=1), Unit.DAY: timedelta(days=1)}
 """Units that nights and holidays count in."""
 
@@ -25,7 +27,12 @@ class Limit(Value):
 
     def version(self, reference: Reference, at: datetime) -> Version | None:
         """The version in force at an instant, the first one for what is older; None if nobody has defined any."""
-        return reference.version(self.parameter, at) if Code(self.parameter) in reference.versions else None
+        return reference.version(self.parameter, at) if self.parameter in reference.versions else None
+
+    def allows(self, at: datetime, reference: Reference) -> tuple[Version | None, Term | None]:
+        """The version in force at an instant, and how long what begins then may take by it, as far as that is known."""
+        version = self.version(reference, at)
+        return version, term(self.quantity(version, self.value), at, reference)
 
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""
@@ -61,9 +68,9 @@ def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Te
     if quantity is None:
         return None
     amount, unit = quantity.amount, quantity.unit
-    if unit is Unit.WORKING_HOUR:
+    if unit is WORKING_HOUR:
         return Term(int(float(amount) * 3600), around_the_clock=False)
-    if unit is Unit.WORKING_DAY:
+    if unit is WORKING_DAY:
         try:
             return Term(int(float(amount) * reference.working_time.day_in(since)), around_the_clock=False)
         except NoCalendar:

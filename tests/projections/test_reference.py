@@ -113,3 +113,16 @@ def test_a_parameter_has_the_value_of_its_day_and_before_the_first_that_one() ->
     )
     found = [reference.setting("P-05", at)["S2"].amount for at in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY)]
     assert found == [5, 5, 4, 3]
+
+
+def test_of_several_versions_that_one_began_last_is_in_force_whenever_it_came_to_be_known() -> None:
+    number, values = Code("P-05"), {Code("S2"): Quantity(amount=Decimal(5), unit=Unit.WORKING_DAY)}
+    begun = (TUESDAY, THURSDAY, WEDNESDAY, WEDNESDAY)
+    reference = after(
+        [
+            PolicyParameterDefined(number=number, meaning=Code("target"), values=values, valid_from=TUESDAY),
+            *(PolicyParameterChanged(number=number, values=values, valid_from=since) for since in begun[1:]),
+        ]
+    )
+    in_force = [reference.version(number, at).position for at in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY)]
+    assert in_force == [1, 1, 4, 2]
