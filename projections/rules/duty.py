@@ -33,6 +33,11 @@ class State(StrEnum):
     DONE = "done"
 
 
+CONFORMANT, VIOLATED, PENDING, WAIVED, NOT_APPLICABLE, UNDETERMINABLE = Verdict
+OWED, SHELVED, DONE = State
+"""By themselves, because Python looks a member of an enumeration up by a function, and steps name them all the time."""
+
+
 class Finding(Value):
     """Something that is not as it must be, from an instant on: whose it is, and until when."""
 
@@ -89,7 +94,7 @@ class DutyRow(Row):
     def verdict_at(self, instant: datetime, *, waived: bool = False) -> Verdict:
         """The verdict as it stands at an instant after all that is recorded: what is owed and due is missed, unless a
         waiver is in force then."""
-        due = self.state is State.OWED and self.due_at is not None and self.due_at < instant
-        if not due or self.verdict is not Verdict.PENDING:
+        due = self.state is OWED and self.due_at is not None and self.due_at < instant
+        if not due or self.verdict is not PENDING:
             return self.verdict
-        return Verdict.WAIVED if waived else Verdict.VIOLATED
+        return WAIVED if waived else VIOLATED

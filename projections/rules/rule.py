@@ -17,7 +17,19 @@ from aggregates.ids import AnyId
 from aggregates.text import Code
 from projections.reference import Reference
 from projections.row import Fold, View, its_stream_under
-from projections.rules.duty import DutyRow, State, Verdict
+from projections.rules.duty import (
+    CONFORMANT,
+    DONE,
+    NOT_APPLICABLE,
+    OWED,
+    PENDING,
+    SHELVED,
+    UNDETERMINABLE,
+    VIOLATED,
+    WAIVED,
+    DutyRow,
+    Verdict,
+)
 from projections.rules.term import Limit, Term, passed, term
 
 Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
@@ -106,19 +118,18 @@ class Rule:
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """An obligation begins; again after an earlier one, but never beside one that is still owed."""
-        if row is not None and row.state is State.OWED:
+        if row is not None and row.state is OWED:
             return row
-        if row is not None and row.state is State.SHELVED:
+        if row is not None and row.state is SHELVED:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
-        version = None if limit is None else limit.version(reference, at)
-        allowed = None if limit is None else term(limit.quantity(version, limit.value), at, reference)
+        version, allowed = (None, None) if limit is None else limit.allows(at, reference)
         due = None if allowed is None else allowed.end(at, 0, reference)
         begun = DutyRow(
             rule=self.number,
             case_id=AnyId(record.stream_id),
-            verdict=Verdict.PENDING,
-            state=State.OWED,
+            verdict=PENDING,
+            state=OWED,
             began_at=at,
             began_by=record.position,
             imported=origin is not None,
@@ -134,7 +145,7 @@ class Rule:
             begun = _after_another(row, begun)
         if origin is not None and not reference.could_tell(origin.source, self.needed):
             undue: dict[str, Any] = {"due_at": None, "alarm_at": None}
-            return replace(begun, verdict=Verdict.UNDETERMINABLE, state=State.DONE, **undue)
+            return replace(begun, verdict=UNDETERMINABLE, state=DONE, **undue)
         return begun
 
     @property
@@ -144,43 +155,43 @@ class Rule:
 
     def measure(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Now it is known how long it may take, by the version that was in force when the obligation began."""
-        if row is None or row.state is State.DONE or self.within is None or self.within.named_by is None:
+        if row is None or row.state is DONE or self.within is None or self.within.named_by is None:
             return row
         limit, value = self.within, str(getattr(record.event, self.within.named_by[1]))
         allowed = term(limit.quantity(limit.cited(reference, row.version), value), row.began_at, reference)
         if allowed is None:
             return replace(row, term_seconds=None, due_at=None, alarm_at=None)
         seconds, around_the_clock = allowed
-        owed = row.state is State.OWED
+        owed = row.state is OWED
         due = allowed.end(row.since_at or row.began_at, row.spent_seconds, reference) if owed else None
         return replace(row, term_seconds=seconds, around_the_clock=around_the_clock, due_at=due, alarm_at=due, told=0)
 
     def shelve(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Nobody owes anything for the time being; what was too late by then stays so."""
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             return row
         at = record.effective_at
         if row.due_at is not None and at > row.due_at:
             return self.missed(row, record, reference)
         since = row.since_at or row.began_at
         spent = row.spent_seconds + passed(since, at, row.around_the_clock, reference)
-        verdict = row.verdict if row.missed else Verdict.NOT_APPLICABLE
-        return replace(row, state=State.SHELVED, verdict=verdict, spent_seconds=spent, due_at=None, alarm_at=None)
+        verdict = row.verdict if row.missed else NOT_APPLICABLE
+        return replace(row, state=SHELVED, verdict=verdict, spent_seconds=spent, due_at=None, alarm_at=None)
 
     def resume(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """What was shelved is owed again, with the time that was left."""
-        if row is None or row.state is not State.SHELVED:
+        if row is None or row.state is not SHELVED:
             return row
         return self._resumed(row, record.effective_at, reference)
 
     def _resumed(self, row: DutyRow, at: datetime, reference: Reference) -> DutyRow:
         due = None if row.term is None else row.term.end(at, row.spent_seconds, reference)
-        verdict = row.verdict if row.missed else Verdict.PENDING
-        return replace(row, state=State.OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
+        verdict = row.verdict if row.missed else PENDING
+        return replace(row, state=OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """The case is over: what is still owed was never done."""
-        return row if row is None or row.state is not State.OWED else self.missed(row, record, reference)
+        return row if row is None or row.state is not OWED else self.missed(row, record, reference)
 
     def hand_over(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
         """From now on somebody in particular owes it."""
@@ -208,34 +219,37 @@ class Rule:
         """The office so far up the ladder; None below its first rung."""
         return self.ladder[min(level, len(self.ladder)) - 1] if level and self.ladder else None
 
-    def done(self, row: DutyRow, record: Recorded[Any], verdict: Verdict = Verdict.CONFORMANT) -> DutyRow:
+    def done(self, row: DutyRow, record: Recorded[Any], verdict: Verdict = CONFORMANT) -> DutyRow:
         """It was done in time: what happened earlier still counts."""
-        return _decided(row, record, row.verdict if row.missed else verdict, missed=row.missed)
+        return replace(
+            row,
+            verdict=row.verdict if row.missed else verdict,
+            state=DONE,
+            alarm_at=None,
+            done_at=record.effective_at,
+            decided_by=record.position,
+        )
 
     def missed(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> DutyRow:
         """It was done too late, or never, or what is forbidden was done; unless a waiver was in force."""
         waived = reference.is_waived(row.rule, row.case_id, record.effective_at)
-        verdict = Verdict.WAIVED if waived and row.verdict is not Verdict.VIOLATED else Verdict.VIOLATED
-        return _decided(row, record, verdict, missed=row.missed + 1)
-
-
-def _decided(row: DutyRow, record: Recorded[Any], verdict: Verdict, *, missed: int) -> DutyRow:
-    return replace(
-        row,
-        verdict=verdict,
-        state=State.DONE,
-        alarm_at=None,
-        done_at=record.effective_at,
-        decided_by=record.position,
-        missed=missed,
-    )
+        verdict = WAIVED if waived and row.verdict is not VIOLATED else VIOLATED
+        return replace(
+            row,
+            verdict=verdict,
+            state=DONE,
+            alarm_at=None,
+            done_at=record.effective_at,
+            decided_by=record.position,
+            missed=row.missed + 1,
+        )
 
 
 def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
     """An obligation that begins after one that is over: what was missed then is not forgotten."""
     return replace(
         begun,
-        verdict=row.verdict if row.missed else Verdict.PENDING,
+        verdict=row.verdict if row.missed else PENDING,
         owner_id=row.owner_id,
         unit=row.unit,
         missed=row.missed,

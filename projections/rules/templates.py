@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from aggregates.actor import Role
 from aggregates.event import Event, Recorded
 from projections.reference import Reference
-from projections.rules.duty import DutyRow, Finding, State, Verdict
+from projections.rules.duty import (
+    CONFORMANT,
+    DONE,
+    NOT_APPLICABLE,
+    OWED,
+    PENDING,
+    SHELVED,
+    UNDETERMINABLE,
+    VIOLATED,
+    DutyRow,
+    Finding,
+)
 from projections.rules.offices import held
 from projections.rules.rule import Events, Handler, Held, Rule, names
 
@@ -48,7 +59,7 @@ class Completeness(Rule):
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Some of it has come, perhaps the last."""
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             return row
         if self.single:
             return _answered(self, row, record, reference)
@@ -111,7 +122,7 @@ class Absence(Rule):
 
     def forbid(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """From here on it must not happen."""
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             row = self.begin(row, record, reference)
         return row if not row.evidence else replace(row, evidence=None)
 
@@ -120,7 +131,7 @@ class Absence(Rule):
         office = self.by.get(type(record.event))
         if office is not None and record.origin is None and not _in_office(record, office, reference):
             return row
-        if row is None or row.state is State.SHELVED:
+        if row is None or row.state is SHELVED:
             row = self.begin(row, record, reference)
         return replace(row, evidence={"allowed": record.position})
 
@@ -128,7 +139,7 @@ class Absence(Rule):
         """It happened."""
         if row is None:
             row = self.begin(row, record, reference)
-        if row.verdict is Verdict.UNDETERMINABLE:
+        if row.verdict is UNDETERMINABLE:
             return row
         if row.evidence:
             return self.done(row, record)
@@ -196,16 +207,16 @@ class Cadence(Rule):
 
     def again(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """It came, in time or not; the next one is owed from here on."""
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             return row
         if _late(row, record):
-            row = replace(self.missed(row, record, reference), state=State.OWED, done_at=None)
+            row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
         at, decided_by = record.effective_at, record.position
         due = None if row.term is None else row.term.end(at, 0, reference)
         return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             return row
         return self.missed(row, record, reference) if _late(row, record) else _judged(self, row, record)
 
@@ -249,10 +260,10 @@ class FourEyes(Rule):
         parties = {**known, mine: " ".join(dict.fromkeys([*before, *who]))}
         row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
         if not who and record.origin is not None:
-            return row if row.missed else replace(row, verdict=Verdict.UNDETERMINABLE)
+            return row if row.missed else replace(row, verdict=UNDETERMINABLE)
         if not set(who).isdisjoint(known.get(others, "").split()):
             return replace(self.missed(row, record, reference), state=row.state)
-        return row if others not in known or row.missed else replace(row, verdict=Verdict.CONFORMANT)
+        return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
 
     def look(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Somebody works on it who must not."""
@@ -263,9 +274,9 @@ class FourEyes(Rule):
 
     def close(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
         """The case is over without both of them: there was nobody to be kept apart."""
-        if row is None or row.state is not State.OWED:
+        if row is None or row.state is not OWED:
             return row
-        return self.done(row, record, Verdict.NOT_APPLICABLE if row.verdict is Verdict.PENDING else row.verdict)
+        return self.done(row, record, NOT_APPLICABLE if row.verdict is PENDING else row.verdict)
 
 
 class AuthorityAt(Rule):
@@ -284,7 +295,7 @@ class AuthorityAt(Rule):
         """Who did it?"""
         row = row or self.begin(row, record, reference)
         if record.origin is not None:
-            return row if row.missed else self.done(row, record, Verdict.UNDETERMINABLE)
+            return row if row.missed else self.done(row, record, UNDETERMINABLE)
         if _in_office(record, self.of[type(record.event)], reference):
             return self.done(row, record)
         return self.missed(row, record, reference)
@@ -307,13 +318,13 @@ class Invariant(Rule):
         row, at = row or self.begin(row, record, reference), record.effective_at
         found = self.findings(reference)
         past, ahead = [f for f in found if f.since <= at], [f for f in found if f.since > at]
-        verdict = Verdict.VIOLATED if past else Verdict.PENDING if ahead else Verdict.CONFORMANT
+        verdict = VIOLATED if past else PENDING if ahead else CONFORMANT
         due = min((finding.since for finding in ahead), default=None)
         still = bool(ahead) or any(finding.until is None for finding in past)
         return replace(
             row,
             verdict=verdict,
-            state=State.OWED if still else State.DONE,
+            state=OWED if still else DONE,
             due_at=due,
             decided_by=record.position,
             missed=len(past),
@@ -333,7 +344,7 @@ def _answered(rule: Rule, row: DutyRow, record: Recorded[Any], reference: Refere
 def _judged(rule: Rule, row: DutyRow, record: Recorded[Any]) -> DutyRow:
     """It was not late, if anybody can tell: where there is no calendar or no value, nobody can."""
     unclear = rule.within is not None and row.due_at is None
-    return rule.done(row, record, Verdict.UNDETERMINABLE if unclear else Verdict.CONFORMANT)
+    return rule.done(row, record, UNDETERMINABLE if unclear else CONFORMANT)
 
 
 def _persons(record: Recorded[Any], field: str) -> list[str]:
