@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args, get_type_hints
 
 from aggregates.event import Event, Recorded
@@ -47,12 +48,12 @@ class Key(Value):
 
 def its_stream(kind: Any) -> Key:
     """The row of the stream itself, for streams of one kind: `key=its_stream(ComplaintId)`."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: record.stream_id)
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id"))
 
 
 def its_stream_and_person(kind: Any) -> Key:
     """A row for each stream of one kind and each person who did something on it."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (record.stream_id, record.person))
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", "person"))
 
 
 def its_stream_under(name: str, kind: Any) -> Key:
@@ -67,7 +68,7 @@ def the(field: str, *, or_its_stream: bool = False) -> Key:
         if field in event.__struct_fields__:
             return lambda record: str(getattr(record.event, field))
         if or_its_stream:
-            return lambda record: record.stream_id
+            return attrgetter("stream_id")
         raise TypeError(f"{event.__name__} has no {field}: its view would lose it")
 
     return Key(kind=None, of_event=of_event)

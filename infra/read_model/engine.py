@@ -21,6 +21,7 @@ from projections.row import KeyOf, Row, Unfounded, View
 TRAIL = "trail_tag"
 """The audit trail by tag: asked for like a row type where only some are built."""
 
+NO_IDS = b""
 LONGEST_NAME = 63
 BUILDING = "_new"
 """What the name of a schema ends with while it is being built."""
@@ -56,10 +57,10 @@ class Engine:
         """Decode what somebody takes, and leave out the rest.
 
         What cannot be decoded is yielded all the same, and its takers' steps will fail; Poisoned if its rows cannot be
-        known.
+        known. Nobody sees the ids of an event here: chance made them, and no row may depend on them.
         """
         plans = self._plans
-        for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, ids, data, meta in lines:
+        for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, _, data, meta in lines:
             try:
                 person, origin = attribution(actor_id, meta)
             except Exception as problem:
@@ -71,13 +72,13 @@ class Engine:
                 event = decode(data)
             except Exception as problem:
                 record = Recorded(
-                    position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, unread(name),
-                    person, origin,
+                    position, stream_id, version, recorded_at, effective_at, actor_id, NO_IDS, meta,
+                    unread(name), person, origin,
                 )  # fmt: skip
                 yield record, self._failing_takers(record, problem)
                 continue
             record = Recorded(
-                position, stream_id, version, recorded_at, effective_at, actor_id, ids, meta, event, person, origin
+                position, stream_id, version, recorded_at, effective_at, actor_id, NO_IDS, meta, event, person, origin
             )
             yield record, takers
 

@@ -8,11 +8,16 @@ from typing import Any, Protocol, TypeAlias
 
 from aggregates.event import Event, Recorded, attribution
 
+_IDS = "uuid_send(l.event_id) || uuid_send(l.command_id)"
+
 LINE = (
     "l.position, l.stream_id, l.version, l.type, l.schema, l.recorded_at, l.effective_at, l.actor_id,"
-    " uuid_send(l.event_id) || uuid_send(l.command_id), l.data, l.meta"
+    f" {_IDS}, l.data, l.meta"
 )
 """Columns of `yewu.log l`, in the order of `Line`."""
+
+LINE_TO_FOLD = LINE.replace(_IDS, "''::bytea")
+"""The same without the ids, which no fold sees."""
 
 Line: TypeAlias = tuple[int, str, int, str, int, datetime, datetime, str, bytes, bytes, bytes]
 

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 
 import psycopg
 import structlog
+from psycopg.types.string import BytesBinaryDumper
 
 from infra.read_model import schema as schemas
 from infra.read_model.engine import Engine, ReadModel, Shelves, is_own
-from infra.read_model.lines import LINE, Line
+from infra.read_model.lines import LINE_TO_FOLD, Line
 from infra.read_model.parking import Parking, Skip, read_skips
 from infra.read_model.references import References, read_references
 from infra.read_model.selection import EVERYTHING, Selection
@@ -174,8 +175,8 @@ class _Rebuild:
         before = self._done
         with self._reader.cursor("lines", binary=True) as cursor:
             cursor.execute(
-                f"SELECT {LINE} FROM yewu.log l WHERE l.position <= %s AND l.type = ANY(%s){self._selection.condition}"
-                f" ORDER BY {order}".encode(),
+                f"SELECT {LINE_TO_FOLD} FROM yewu.log l WHERE l.position <= %s AND l.type = ANY(%s)"
+                f"{self._selection.condition} ORDER BY {order}".encode(),
                 (self._until, types),
             )
             while page := cursor.fetchmany(PAGE):
@@ -192,7 +193,7 @@ class _Spool:
     def __init__(self, db: psycopg.Connection[Any], tables: Sequence[Table], schema: str) -> None:
         self._db, self._schema = db, schema
         self.refused: dict[tuple[str, KeyValue], None] = {}
-        self._waiting: list[tuple[Table, list[tuple[Any, ...]]]] = [(table, []) for table in tables]
+        self._waiting: list[tuple[Table, list[list[Any]]]] = [(table, []) for table in tables]
 
     def take(self, shelves: Shelves) -> None:
         """Take all rows off the shelves."""
@@ -208,11 +209,13 @@ class _Spool:
             if lines:
                 self._copy(table, lines)
 
-    def _copy(self, table: Table, lines: list[tuple[Any, ...]]) -> None:
-        with self._db.cursor() as cursor, cursor.copy(table.copy(self._schema).encode()) as copy:
-            copy.set_types(table.wire)
-            for line in lines:
-                copy.write_row(line)
+    def _copy(self, table: Table, lines: list[list[Any]]) -> None:
+        with self._db.cursor() as cursor:
+            cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # that of bytea is written in Python otherwise
+            with cursor.copy(table.copy(self._schema).encode()) as copy:
+                copy.set_types(table.wire)
+                for line in lines:
+                    copy.write_row(line)
         lines.clear()
 
 

@@ -77,7 +77,7 @@ class Table:
             if columns[self.fields.index(key)] != ("text", False):
                 raise TypeError(f"{row.__name__} is keyed by {key}, which is not a text that is always there")
 
-    def lines(self, shelf: Shelf) -> Iterable[tuple[Any, ...]]:
+    def lines(self, shelf: Shelf) -> Iterable[list[Any]]:
         """The rows of a shelf as they are copied, of the types of `wire`.
 
         Misplaced if one lies under a key that is not its own.
@@ -86,12 +86,18 @@ class Table:
         for key, row in shelf.items():
             if row is None:
                 continue
-            values = astuple(checked(key, row))
-            yield _with_documents(values, documents, lambda document: JSONB + to_json(document))
+            line = list(astuple(checked(key, row)))
+            for place in documents:
+                if line[place] is not None:
+                    line[place] = JSONB + to_json(line[place])
+            yield line
 
     def line(self, row: Row) -> tuple[Any, ...]:
         """A row as parameters of a statement."""
-        return _with_documents(astuple(row), self._documents, lambda document: Jsonb(document, dumps=to_json))
+        return tuple(
+            Jsonb(value, dumps=to_json) if place in self._documents and value is not None else value
+            for place, value in enumerate(astuple(row))
+        )
 
     def checked(self, key: KeyValue, row: Row) -> Row:
         """The row, if it lies under its own key; else Misplaced."""
@@ -149,17 +155,6 @@ class Table:
 
     def _same(self) -> str:
         return " AND ".join(f't."{key}" = k."{key}"' for key in self.keys)
-
-
-def _with_documents(values: tuple[Any, ...], documents: Iterable[int], sent: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """The values of a row, those at some places as documents are sent."""
-    if not documents:
-        return values
-    line = list(values)
-    for place in documents:
-        if line[place] is not None:
-            line[place] = sent(line[place])
-    return tuple(line)
 
 
 def table_name(row: type[Row]) -> str:

@@ -104,7 +104,7 @@ def test_a_row_type_that_no_table_can_hold_is_refused_at_once(row: type[Row]) ->
 def test_a_row_under_a_key_that_is_not_its_own_is_not_kept() -> None:
     anna = AccountRow(customer_id=CustomerId("customer-anna"))
     table = Table(AccountRow)
-    assert list(table.lines({"customer-anna": anna, "customer-carl": None})) == [("customer-anna", 1, Decimal(0))]
+    assert list(table.lines({"customer-anna": anna, "customer-carl": None})) == [["customer-anna", 1, Decimal(0)]]
     with pytest.raises(Misplaced, match="customer-anna"):
         list(table.lines({"customer-carl": anna}))
 
