@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregates.ids import kind_of
+from aggregates.ids import CustomerId, kind_of
 from infra.read_model import engine, rebuild
 from infra.read_model.as_of import thing_as_of
 from infra.read_model.engine import Engine
@@ -24,8 +25,8 @@ from infra.read_model.rebuild import build
 from infra.read_model.references import References
 from infra.read_model.selection import EVERYTHING, Selection
 from projections.row import KeyValue
-from tests.infra.read_model.books import Book, content, plain_fold, plain_trail, the_model, trail
-from tests.infra.read_model.repairs import MONDAY, VIEWS, Desk
+from tests.infra.read_model.books import CODEC, Book, content, plain_fold, plain_trail, the_model, trail
+from tests.infra.read_model.repairs import MONDAY, VIEWS, Desk, Pressure, RepairBooked
 
 MODEL = the_model()
 SEEDS = st.integers(0, 10**6)
@@ -258,3 +259,11 @@ def check_many_histories(book: Book) -> None:
 
 def _name(event: type) -> str:
     return event.__name__
+
+
+def test_a_step_cannot_know_an_id_that_chance_made() -> None:
+    booked = RepairBooked(customer_id=CustomerId("customer-1"), pressure=Pressure.CALM, wishes=(), limit=Decimal(1))
+    stored = CODEC.stored("complaint-1", booked)
+    line = (1, "complaint-1", 1, stored.type, stored.schema, MONDAY, MONDAY, "anna", bytes(32), stored.data, b"{}")
+    ((record, _),) = Engine(VIEWS, CODEC).read([line])
+    assert (record.event, record.ids) == (booked, b"")
