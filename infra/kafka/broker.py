@@ -30,7 +30,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},CONTROLLER://127.0.0.1:{controller}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -69,12 +69,17 @@ class LocalKafka:
     """One broker in one folder, for as long as the process that started it lives; for this machine alone.
 
     `port`: where it listens; None: on whichever port is free, the same one at each start of this folder.
+    `advertised`: the port that it tells its clients to come to, if another; something there has to lead to it.
+    `short_lived`: it is ready sooner, and would be slower later on.
     """
 
-    def __init__(self, home: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, home: Path, *, port: int | None = None, advertised: int | None = None, short_lived: bool = False
+    ) -> None:
         self.home = home.expanduser().resolve()
         self.log = self.home / "kafka.log"
-        self._wanted, self._port = port, 0
+        self._wanted, self._advertised, self._port = port, advertised, 0
+        self._compiler = 1 if short_lived else 4
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -154,7 +159,8 @@ class LocalKafka:
         known = _ports(properties)
         port = self._wanted or known.get("port") or free_port()
         controller = known.get("controller") or free_port(other_than=port)
-        properties.write_text(PROPERTIES.format(port=port, controller=controller, data=data))
+        advertised = self._advertised or port
+        properties.write_text(PROPERTIES.format(port=port, advertised=advertised, controller=controller, data=data))
         self._port = port
         if not (data / "meta.properties").exists():
             shutil.rmtree(data, ignore_errors=True)
@@ -164,7 +170,7 @@ class LocalKafka:
 
     def _launch(self, programs: Path, properties: Path) -> None:
         begins = self.log.stat().st_size if self.log.exists() else 0
-        words = ["java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4"]
+        words = ["java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", f"-XX:TieredStopAtLevel={self._compiler}"]
         words += [f"-Dlog4j2.configurationFile=file:{self.home / 'log4j2.properties'}"]
         words += ["-cp", f"{programs}/*", "kafka.Kafka", str(properties)]
         with self.log.open("ab") as log:

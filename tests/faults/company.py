@@ -75,7 +75,7 @@ class Company:
     def start(self, name: str, *words: str, root: Path = ROOT, **environment: str) -> None:
         """Start a part, or the database; `words` are another command, `root` is where other code lies."""
         if name == DATABASE:
-            self._start_the_database()
+            start_again(self.server)
             return
         command = words or ("services.cli", name.partition(" ")[0])
         with self.log.open("ab") as said:
@@ -138,20 +138,6 @@ class Company:
             assert time.monotonic() < deadline, f"{otherwise}: {self.log.read_text()[-2000:]}"
             time.sleep(0.05)
 
-    def _start_the_database(self) -> None:
-        """As `yewu up` does when it is started again: the children of a server that was killed may need a moment."""
-        deadline = time.monotonic() + SECONDS_TO_RECOVER
-        while True:
-            self.server.stop()
-            try:
-                self.server.start()
-            except EmbeddedPostgresError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
-
     def _surroundings(self, name: str) -> dict[str, str]:
         ours = {key: value for key, value in os.environ.items() if not key.startswith(("YEWU_", "OTEL_"))}
         addresses = self.addresses()
@@ -195,6 +181,21 @@ class Wire:
 
     def _do(self, what: Coroutine[Any, Any, object]) -> None:
         asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+
+
+def start_again(server: EmbeddedPostgres) -> None:
+    """As `yewu up` does when it is started again: the children of a server that was killed may need a moment."""
+    deadline = time.monotonic() + SECONDS_TO_RECOVER
+    while True:
+        server.stop()
+        try:
+            server.start()
+        except EmbeddedPostgresError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def free_port() -> int:
