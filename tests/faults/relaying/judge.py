@@ -7,27 +7,37 @@ from collections.abc import Sequence
 import msgspec
 import psycopg
 
+from aggregates.event import Event
+from infra.codec import Codec
 from infra.kafka.client import Cluster
+from infra.kafka.copy import bring_home
 from infra.kafka.wire import CHUNK, Manifest, header, hexes, leaf_of, published_of
 from projections.merkle import Tree, root_of
+from tests.faults.relaying.stage import Play
 from tests.services.kafka.reading import Fetched, everything, must_be_the_log
 
+EVERY_COLUMN = "SELECT * FROM yewu.log ORDER BY position"
 
-def judge(cluster: Cluster, url: str) -> None:
+
+def judge(play: Play) -> None:
     """AssertionError names what is missing, doubled, out of order or wrong. No relay may be at work."""
-    records = everything(cluster)
-    ledger = records.pop((f"{cluster.prefix}.ledger", 0))
-    with psycopg.connect(url, autocommit=True) as db:
+    records = everything(play.cluster)
+    ledger = records.pop((f"{play.cluster.prefix}.ledger", 0))
+    with psycopg.connect(play.log.url, autocommit=True) as db:
         must_be_the_log([record for of_place in records.values() for record in of_place], db)
         (head,) = db.execute("SELECT position FROM yewu.head").fetchone() or (0,)
     chunks = [msgspec.json.decode(r.value, type=Manifest) for r in ledger if header(r, "ce_type") == CHUNK]
     _judge_ledger(in_force(chunks), records, head)
-    assert restored_equals(cluster, url), "what is restored from Kafka is not the log"
+    assert restored_equals(play.cluster, play.log.url, play.empty), "what is restored from Kafka is not the log"
 
 
-def restored_equals(cluster: Cluster, url: str) -> bool:
-    """Is the log that is restored from these topics this one? Always, until there is something that restores."""
-    return (cluster, url) != ()
+def restored_equals(cluster: Cluster, url: str, empty: str) -> bool:
+    """Is the log, restored from Kafka alone into an empty database, the same in every column?"""
+    with psycopg.connect(empty, autocommit=True) as db:
+        bring_home(db, cluster, Codec(Event.known.values()), into_empty=True)
+        restored = db.execute(EVERY_COLUMN).fetchall()
+    with psycopg.connect(url, autocommit=True) as db:
+        return restored == db.execute(EVERY_COLUMN).fetchall()
 
 
 def in_force(chunks: Sequence[Manifest]) -> list[Manifest]:

@@ -19,8 +19,8 @@ def run(stage: Stage, seed: int) -> str:
     with stage.play(events=EVENTS, seed=seed, chunk=300) as play:
         perform(play, scenes, seed)
     published = time.monotonic() - began
-    judge(play.cluster, play.log.url)
+    judge(play)
     return (
         f"{len(scenes)} troubles, {play.relays.started} relays in {published:.0f} s: {EVENTS} events,"
-        " none missing, none doubled, none out of order, the ledger right"
+        " none missing, none doubled, none out of order, the ledger right, restored as they were"
     )

@@ -79,17 +79,21 @@ class Stage:
         """A log of so many events, which comes to be bit by bit, and a relay at work on it until the end."""
         self._clear()
         name = f"play_{next(self._numbers)}"
-        with psycopg.connect(self.server.url, autocommit=True) as db:
-            db.execute(f"CREATE DATABASE {name} TEMPLATE template_play".encode())
-        log = GrowingLog(make_conninfo(self.server.url, dbname=name), events, seed)
+        url, empty = self._database(name), self._database(f"{name}_restored")
+        log = GrowingLog(url, events, seed)
         cluster = Cluster(servers=f"127.0.0.1:{self.proxy.port}", prefix=name)
         said = self.home / f"{name}.log"
         job = Job(url=log.url, cluster=cluster, kind=kind, chunk=chunk, partitions=partitions, log=said)
-        play = Play(self, log, cluster, Relays(job))
+        play = Play(self, log, empty, cluster, Relays(job))
         with play.relays.running():
             yield play
         self.proxy.put_all_away()
         play.require_hope()
+
+    def _database(self, name: str) -> str:
+        with psycopg.connect(self.server.url, autocommit=True) as db:
+            db.execute(f"CREATE DATABASE {name} TEMPLATE template_play".encode())
+        return make_conninfo(self.server.url, dbname=name)
 
     def _clear(self) -> None:
         """What earlier plays have left would only make each start of the broker slower."""
@@ -137,10 +141,10 @@ class GrowingLog:
 
 
 class Play:
-    """One log on its way to Kafka, and what can befall those who bring it there."""
+    """One log on its way to Kafka, and what can befall those who bring it there. `empty`: a database without events."""
 
-    def __init__(self, stage: Stage, log: GrowingLog, cluster: Cluster, relays: Relays) -> None:
-        self.stage, self.log, self.cluster, self.relays = stage, log, cluster, relays
+    def __init__(self, stage: Stage, log: GrowingLog, empty: str, cluster: Cluster, relays: Relays) -> None:
+        self.stage, self.log, self.empty, self.cluster, self.relays = stage, log, empty, cluster, relays
 
     def catch(self, kind: Kind, moment: Moment, skip: int = 0) -> Caught:
         """The next request of a kind that a relay sends, or one some requests later."""

@@ -40,7 +40,7 @@ def played(stage: Stage, kind: type[Relay], scenes: Sequence[Scene], seed: int =
     """AssertionError if not every event is there once and in order at the end."""
     with stage.play(events=400 * (len(scenes) + 1), seed=seed, kind=kind, chunk=100, partitions=2) as play:
         perform(play, scenes, seed)
-    judge(play.cluster, play.log.url)
+    judge(play)
 
 
 @pytest.mark.parametrize("part", range(SEEDS))
