@@ -72,11 +72,10 @@ class Stage:
             migrate(make_conninfo(self.server.url, dbname="template_play"))
             yield self
 
-    @contextlib.contextmanager
     def play(
         self, *, events: int, seed: int, kind: type[Relay] = Relay, chunk: int, partitions: int = PARTITIONS
-    ) -> Iterator[Play]:
-        """A log of so many events, which comes to be bit by bit, and a relay at work on it until the end."""
+    ) -> Play:
+        """A log of so many events, which comes to be bit by bit, and nobody at work on it yet."""
         self._clear()
         name = f"play_{next(self._numbers)}"
         url, empty = self._database(name), self._database(f"{name}_restored")
@@ -84,11 +83,7 @@ class Stage:
         cluster = Cluster(servers=f"127.0.0.1:{self.proxy.port}", prefix=name)
         said = self.home / f"{name}.log"
         job = Job(url=log.url, cluster=cluster, kind=kind, chunk=chunk, partitions=partitions, log=said)
-        play = Play(self, log, empty, cluster, Relays(job))
-        with play.relays.running():
-            yield play
-        self.proxy.put_all_away()
-        play.require_hope()
+        return Play(self, log, empty, cluster, Relays(job))
 
     def _database(self, name: str) -> str:
         with psycopg.connect(self.server.url, autocommit=True) as db:
@@ -146,14 +141,27 @@ class Play:
     def __init__(self, stage: Stage, log: GrowingLog, empty: str, cluster: Cluster, relays: Relays) -> None:
         self.stage, self.log, self.empty, self.cluster, self.relays = stage, log, empty, cluster, relays
 
-    def catch(self, kind: Kind, moment: Moment, skip: int = 0) -> Caught:
-        """The next request of a kind that a relay sends, or one some requests later."""
-        trap = self.stage.proxy.trap(kind, moment, skip=skip, client=NAME)
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A relay is, until the end of the block."""
+        try:
+            with self.relays.running():
+                yield
+        finally:
+            self.stage.proxy.put_all_away()
+        self.require_hope()
+
+    def lay(self, kind: Kind, moment: Moment, skip: int) -> Trap:
+        """A trap for the next request of a kind that a relay sends, or one some requests later."""
+        return self.stage.proxy.trap(kind, moment, skip=skip, client=NAME)
+
+    def caught_by(self, trap: Trap) -> Caught:
+        """Wait until a request is caught."""
         deadline = time.monotonic() + PATIENCE
         for wait in itertools.chain([1], itertools.repeat(NUDGE)):
             if trap.has_caught(wait):
                 break
-            assert time.monotonic() < deadline, f"nobody sends {kind.name}: {self.said()}"
+            assert time.monotonic() < deadline, f"nobody sends {trap.kind.name}: {self.said()}"
             self.relays.kill_all()
         return Caught(self.stage.proxy, trap)
 

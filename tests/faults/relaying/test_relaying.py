@@ -38,8 +38,8 @@ def stage() -> Iterator[Stage]:
 
 def played(stage: Stage, kind: type[Relay], scenes: Sequence[Scene], seed: int = SEED) -> None:
     """AssertionError if not every event is there once and in order at the end."""
-    with stage.play(events=400 * (len(scenes) + 1), seed=seed, kind=kind, chunk=100, partitions=2) as play:
-        perform(play, scenes, seed)
+    play = stage.play(events=400 * (len(scenes) + 1), seed=seed, kind=kind, chunk=100, partitions=2)
+    perform(play, scenes, seed)
     judge(play)
 
 

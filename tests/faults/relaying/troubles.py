@@ -161,10 +161,13 @@ def perform(play: Play, scenes: Sequence[Scene], seed: int) -> None:
     """One after the other while the log grows; now and then the next before the last is got over."""
     chance = Random(seed)
     ration = play.log.events // (len(scenes) + 1)
-    for scene in scenes:
-        play.log.grow(ration)
-        scene.trouble(play, play.catch(scene.kind, scene.moment, scene.skip), chance)
-        if scene.kind not in ONCE and chance.random() < 0.7:
-            play.until_it_goes_on()
-    play.log.grow(play.log.events)
-    play.until_level()
+    first = {scene.kind: play.lay(*scene[1:]) for scene in scenes if scene.kind in ONCE}
+    with play.at_work():
+        for scene in scenes:
+            play.log.grow(ration)
+            trap = first.get(scene.kind) or play.lay(*scene[1:])
+            scene.trouble(play, play.caught_by(trap), chance)
+            if scene.kind not in ONCE and chance.random() < 0.7:
+                play.until_it_goes_on()
+        play.log.grow(play.log.events)
+        play.until_level()
