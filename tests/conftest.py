@@ -86,7 +86,7 @@ def kafka() -> Iterator[str]:
     if servers := os.environ.get(CLUSTER):
         yield servers
         return
-    with LocalKafka(reachable_folder() / "kafka") as broker:
+    with LocalKafka(reachable_folder() / "kafka", short_lived=True) as broker:
         yield broker.servers
 
 
