@@ -90,16 +90,16 @@ class KafkaSource:
             partitions = [TopicPartition(topic, n) for topic in self._topics() for n in self._partitions(topic)]
             self._consumer.assign(partitions)
             new = [tp for tp in partitions if (tp.topic, tp.partition) not in kept]
-            since = {} if begin.since is None or not new else self._offsets(new, begin.since)
+            # first, and not by seek_to_end, which looks later: what is committed in between would be passed over
+            ends = self._consumer.end_offsets(new) if begin.since is not None and new else {}
+            since = self._offsets(new, begin.since) if begin.since is not None and new else {}
             for tp in partitions:
                 if (known := kept.get((tp.topic, tp.partition))) is not None:
                     self._consumer.seek(tp, known.offset)
                 elif begin.since is None:
                     self._consumer.seek_to_beginning(tp)
-                elif since.get(tp) is not None:
-                    self._consumer.seek(tp, since[tp].offset)
                 else:
-                    self._consumer.seek_to_end(tp)
+                    self._consumer.seek(tp, ends[tp] if since.get(tp) is None else since[tp].offset)
 
     def poll(self, wanted: Collection[str], seconds: float) -> Sequence[Item]:
         with saying_so():

@@ -100,11 +100,11 @@ class Copy:
         missing, doubled, out of order, or not where it belongs.
         """
         places = [place for place in self.topics.places if place[0] != self.topics.ledger]
-        spans = ends(self.cluster, places, patience=PATIENCE)
+        known = {p: end for p, (_, end) in ends(self.cluster, places, patience=PATIENCE).items()}
         with self.cluster.consumer(places) as consumer:
             if since is not None:
-                _seek(consumer, since)
-            yield from _Merge(self.topics, consumer, {p: end for p, (_, end) in spans.items()}).run(after, self.last)
+                _seek(consumer, since, known)
+            yield from _Merge(self.topics, consumer, known).run(after, self.last)
 
     def vouched(self, tree: Tree, leaves: Iterable[tuple[Published, bytes]]) -> Iterator[Published]:
         """Let events through, each with its leaf, that a tree is to grow by; Flaw where a manifest says otherwise."""
@@ -307,14 +307,11 @@ def _in_a_row(manifests: Iterable[Manifest]) -> list[Manifest]:
     return row
 
 
-def _seek(consumer: KafkaConsumer, since: datetime) -> None:
-    """Leave out what was recorded before; where there is nothing later, go to the end."""
+def _seek(consumer: KafkaConsumer, since: datetime, ends: Mapping[Place, int]) -> None:
+    """Leave out what was recorded before; where there is nothing later, go to the end that is known."""
     found = consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), int(since.timestamp() * 1000)))
     for tp, offset in found.items():
-        if offset is None:
-            consumer.seek_to_end(tp)
-        else:
-            consumer.seek(tp, offset.offset)
+        consumer.seek(tp, ends[tp.topic, tp.partition] if offset is None else offset.offset)
 
 
 def _require_store(db: psycopg.Connection[Any], store: UUID) -> None:
