@@ -16,7 +16,7 @@ import msgspec
 
 from aggregates.value import Value
 from infra.codec import Line, Published
-from infra.kafka.client import Cluster, Fetched, Place, saying_so
+from infra.kafka.client import Cluster, Fetched, Place, saying_so, since_ms
 from infra.kafka.wire import published_of
 
 BATCH = 5_000
@@ -27,6 +27,10 @@ class Begin(Value):
 
     after: int = 0
     since: datetime | None = None
+
+    def takes(self, position: int, recorded_at: datetime) -> bool:
+        """Is an event one of those to begin with, or later?"""
+        return position > self.after and (self.since is None or recorded_at >= self.since)
 
 
 FROM_THE_BEGINNING = Begin()
@@ -137,7 +141,7 @@ class KafkaSource:
         return sorted(self._consumer.partitions_for_topic(topic) or ())
 
     def _offsets(self, partitions: Iterable[Any], since: datetime) -> dict[Any, Any]:
-        asked = dict.fromkeys(partitions, int(since.timestamp() * 1000))
+        asked = dict.fromkeys(partitions, since_ms(since))
         found: dict[Any, Any] = self._consumer.offsets_for_times(asked)
         return found
 
@@ -153,13 +157,11 @@ class HttpSource:
     def __init__(self, address: str, token: Callable[[], str], *, page: int = 1000) -> None:
         self._address, self._token, self._page = address.rstrip("/"), token, page
         self._after, self._head = 0, 0
-        self._since: datetime | None = None
         self._opener = urllib.request.build_opener()
 
     def open(self, kept: Mapping[Place, Kept], begin: Begin) -> None:
         known = kept.get(self.PLACE)
         self._after = known.offset if known is not None else begin.after
-        self._since = None if known is not None else begin.since
 
     def poll(self, wanted: Collection[str], seconds: float) -> Sequence[Item]:
         until = time.monotonic() + seconds
@@ -169,7 +171,7 @@ class HttpSource:
             items = [
                 Item(self.PLACE, item.position, item.type, item.published)
                 for item in page.items
-                if item.data is not msgspec.UNSET and (self._since is None or item.time >= self._since)
+                if item.data is not msgspec.UNSET
             ]
             if page.after > before:
                 return [*items, Item(self.PLACE, page.after, "", nothing)]

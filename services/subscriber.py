@@ -236,7 +236,7 @@ class Subscriber:
             offset, position = now.get(item.place) or kept.get(item.place) or Kept(0, 0)
             if item.type:
                 line = (published := item.read()).line
-                if line.position > max(position, self._begin.after):
+                if line.position > position and self._begin.takes(line.position, line.recorded_at):
                     ask(published)
                     position, self._last = line.position, line.recorded_at
             now[item.place] = Kept(max(offset, item.next_offset), position)

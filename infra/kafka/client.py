@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -178,6 +179,12 @@ class Publisher:
             if isinstance(future.exception, MessageSizeTooLargeError | RecordListTooLargeError | InvalidRecordError):
                 raise Rejected(record, str(future.exception))
             raise Doubt(f"a record was not acknowledged ({future.exception})")
+
+
+def since_ms(at: datetime) -> int:
+    """From when on to look for what was recorded at or after an instant: a minute earlier, for markers of transactions
+    have times of their own. Whoever looks leaves out what is too early."""
+    return max(0, int(at.timestamp() * 1000) - 60_000)
 
 
 def ends(cluster: Cluster, places: Sequence[Place], *, patience: float) -> dict[Place, tuple[int, int]]:

@@ -17,7 +17,7 @@ from infra.backup import COLUMN_TYPES, COLUMNS, derive, require_empty
 from infra.codec import COLUMNS as LINE
 from infra.codec import Codec, Line, Published
 from infra.kafka import KafkaTrouble
-from infra.kafka.client import Cluster, Fetched, KafkaAway, Place, ends
+from infra.kafka.client import Cluster, Fetched, KafkaAway, Place, ends, since_ms
 from infra.kafka.topics import there
 from infra.kafka.wire import (
     Contract,
@@ -309,7 +309,7 @@ def _in_a_row(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def _seek(consumer: KafkaConsumer, since: datetime, ends: Mapping[Place, int]) -> None:
     """Leave out what was recorded before; where there is nothing later, go to the end that is known."""
-    found = consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), int(since.timestamp() * 1000)))
+    found = consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), since_ms(since)))
     for tp, offset in found.items():
         consumer.seek(tp, ends[tp.topic, tp.partition] if offset is None else offset.offset)
 
