@@ -47,8 +47,9 @@ release-schemas: .venv/dev ## write down for ever what a release promises to sub
 bench: .venv/dev ## measure, and write docs/performance.md and build/bench.json
 	$(BIN)/python -m benchmarks
 
-bench-faults: .venv/dev ## bad days for minutes, kills under load and relays to Kafka: make bench-faults KILLS=300 SEEDS=30 SEED=1
-	@$(BIN)/python -m tests.faults $(if $(KILLS),--kills $(KILLS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))
+bench-faults: .venv/dev ## bad days for minutes, kills under load, relays, projectors: make bench-faults KILLS=300 SEEDS=30 SECONDS=300 SEED=1
+	@$(if $(or $(KILLS),$(SEEDS),$(if $(SECONDS),,all)),$(BIN)/python -m tests.faults $(if $(KILLS),--kills $(KILLS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)),:)
+	@$(if $(or $(SECONDS),$(if $(or $(KILLS),$(SEEDS)),,all)),$(BIN)/python -m tests.faults.projectors --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)),:)
 
 schema-long: .venv/dev ## send thousands of made-up requests as every role: make schema-long CASES=10000 ROLES="MGR CS" SEED=1
 	@$(BIN)/python -m tests.schema_long --cases $(or $(CASES),10000) $(if $(ROLES),--roles $(ROLES)) $(if $(SEED),--seed $(SEED))

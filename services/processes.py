@@ -87,6 +87,28 @@ def project(conninfo: str) -> None:
     Projector(conninfo, model, follower=Follower if tracing is None else tracing.follower).run(stop)
 
 
+def project_from_kafka(conninfo: str) -> None:
+    """The same as one of any number who share the work, from what the relay has published. CannotRun without Kafka, or
+    with the topics of another log."""
+    from infra.kafka.client import Cluster  # half a second that hardly any process needs
+    from infra.kafka.ledger import Elsewhere
+    from infra.kafka.projector import KafkaProjector
+    from infra.kafka.watchdog import Watchdog
+
+    cluster = Cluster.read()
+    if cluster is None:
+        raise CannotRun(NO_KAFKA)
+    _prepare()
+    stop = _stop_on_signal()
+    model = read_model(Codec(Event.known.values()))
+    _collect_seldom()
+    try:
+        watchdog = Watchdog("the projector")
+        KafkaProjector(conninfo, model, cluster, topics(cluster.prefix), watchdog=watchdog).run(stop)
+    except Elsewhere as error:
+        raise CannotRun(str(error)) from error
+
+
 def build(conninfo: str, zone: tzinfo) -> None:
     """Build the schemas of past days that people ask for; days end in this zone."""
     _prepare()

@@ -10,8 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +22,7 @@ import structlog
 from infra.codec import COLUMNS, Line, Published
 from infra.kafka import topics
 from infra.kafka.client import Cluster, Doubt, Fetched, KafkaAway, Place, Publisher, Rejected, ends, last_records
+from infra.kafka.watchdog import TROUBLED, Watchdog
 from infra.kafka.wire import (
     CHUNK,
     TOPICS,
@@ -59,8 +59,6 @@ VERIFY = 60.0
 """Seconds between two looks at the settings of the topics."""
 
 LONGEST_CHUNK = 30.0
-TROUBLED = 75
-"""The status with which a relay ends that has to be started again."""
 
 
 class RelayState(StrEnum):
@@ -319,34 +317,10 @@ def _by_topic(reached: Mapping[Place, int]) -> dict[str, dict[int, int]]:
     return found
 
 
-class Watchdog:
-    """Ends the process if nobody says in time that it still works: kafka-python can wait for ever."""
-
-    def __init__(self) -> None:
-        self._deadline = float("inf")
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """The block may take so long."""
-        self._deadline = time.monotonic() + seconds
-        try:
-            yield
-        finally:
-            self._deadline = float("inf")
-
-    def _watch(self) -> None:
-        while True:
-            time.sleep(0.2)
-            if time.monotonic() > self._deadline:
-                log.error("the relay hangs and ends")
-                os._exit(TROUBLED)
-
-
 def run(conninfo: str, cluster: Cluster, planned: Topics, stop: threading.Event, relay: type[Relay] = Relay) -> int:
     """Publish until told to stop; the status with which the process has to end, at once and by nothing but `os._exit`:
     kafka-python would wait for its threads."""
-    watchdog = Watchdog()
+    watchdog = Watchdog("the relay")
     try:
         with psycopg.connect(conninfo, autocommit=True, application_name="yewu-relay", connect_timeout=5) as db:
             return _publish(relay(db, cluster, planned), stop, watchdog)

@@ -98,19 +98,21 @@ class Follower:
             self.position = position
         return self.position
 
-    def retry(self, asked: Iterable[tuple[str, str]]) -> None:
-        """Fold these rows again from zero, named by their tables and written keys, if they are parked."""
+    def retry(self, asked: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Fold these rows again from zero, named by their tables and written keys, if they are parked; those that were
+        its own."""
         position = self.place()
         places = [self._parking.place(*row) for row in asked]
         again = {place: None for place in places if place in self._parking.rows}
         try:
             self._load(again)
             before = self._as_before(again)
-            self._settle(again, position)
+            ours = self._settle(again, position)
             self._write(before, position, position)
         except BaseException:
             self.forget()
             raise
+        return [self._parking.written(place) for place in ours]
 
     def beat(self) -> None:
         """Say that somebody follows, though nothing has come."""
@@ -125,6 +127,8 @@ class Follower:
         """The lines behind a position that anybody takes, and how far one has come with them."""
         with self.db.cursor(binary=True) as cursor:
             found = cursor.execute(self._read_query, (after, self._types, most), prepare=True).fetchall()
+        if found[0][0] is None:
+            raise Overtaken(f"{self.schema} was taken away")
         lines = [line[1:] for line in found if line[1] is not None]
         if len(lines) == most:
             return lines, lines[-1][0]
@@ -166,13 +170,17 @@ class Follower:
                 again[place] = None
         return again
 
-    def _settle(self, again: Iterable[Touched], until: int) -> None:
-        """Fold these rows from zero, each alone."""
+    def _settle(self, again: Iterable[Touched], until: int) -> list[Touched]:
+        """Fold these rows from zero, each alone; one that none of these views has heard of is not theirs, and stays."""
+        ours: list[Touched] = []
         for slot, key in again:
             table, parking = self.model.tables[slot], self._parking
             settled = settle(self.db, self.model, table.name, key, until, self.selection, parking.skips, self._refuses)
-            self._shelves[slot][key] = settled.row
-            parking.put((slot, key), settled.parked)
+            if settled.known:
+                self._shelves[slot][key] = settled.row
+                parking.put((slot, key), settled.parked)
+                ours.append((slot, key))
+        return ours
 
     def _write(self, before: Before, start: int, until: int) -> None:
         """Save what has changed; a row that its table refuses is settled, and so parked."""
@@ -227,7 +235,7 @@ class Follower:
                 table = self.model.tables[slot]
                 wanted.setdefault(table.name, []).append(table.key_as_row(key))
         if wanted:
-            for name, data in self.db.execute(self._load_query, (_json(wanted),), prepare=True):
+            for name, data in self.db.execute(self._load_query, (as_json(wanted),), prepare=True):
                 slot = self._slots[name]
                 table = self.model.tables[slot]
                 row = table.decode(data)
@@ -258,7 +266,7 @@ class Follower:
 
     def _save(self, start: int, until: int, made: Rows, gone: Rows) -> None:
         """One statement, hence one transaction; it refuses if somebody else has saved since `start`."""
-        values = (start, until, _json(made), _json(gone))
+        values = (start, until, as_json(made), as_json(gone))
         (saved,) = self.db.execute(self._save_query, values, prepare=True).fetchone() or (False,)
         if not saved:
             raise Overtaken(f"{self.schema} is not at {start} any more")
@@ -271,5 +279,6 @@ class Follower:
                     del shelf[key]
 
 
-def _json(value: Rows) -> Jsonb:
+def as_json(value: Any) -> Jsonb:
+    """As a parameter of a statement."""
     return Jsonb(value, dumps=to_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import structlog
 from infra.read_model import schema as schemas
 from infra.read_model.engine import ReadModel
 from infra.read_model.follower import Follower, Overtaken
+from infra.read_model.parts import leave
 from infra.read_model.rebuild import Progress, build
 
 log = structlog.get_logger()
@@ -30,6 +31,8 @@ TIDY = 3600.0
 keys count no more."""
 
 STANDBY = 0.5
+STANDS_BY = "stands by: another projector keeps this schema, from the log or from Kafka, and may end first"
+ALONE = "pg_try_advisory_lock"
 LONGEST_PAUSE = 10.0
 
 
@@ -94,8 +97,7 @@ class Projector:
                 follower.beat()
                 beat = now
             if now - tidy >= TIDY:
-                schemas.drop_unused(db, {self.model.schema})
-                db.execute("SELECT yewu.forget_answers()")
+                self._tidy(db)
                 tidy = now
             if self._news.wait(pause):
                 self._news.clear()
@@ -103,14 +105,24 @@ class Projector:
             else:
                 pause = min(pause * 1.5, SLOW)
 
+    def _tidy(self, db: psycopg.Connection[Any]) -> None:
+        """Drop what nobody uses any more."""
+        schemas.drop_unused(db, {self.model.schema})
+        db.execute("SELECT yewu.forget_answers()")
+
     def _retry(self, db: psycopg.Connection[Any], follower: Follower) -> None:
         """Fold the parked rows again that somebody asked for, here and in what is kept of the past."""
+        rows = self._to_retry(db)
+        if rows:
+            log.info("folding parked rows again", schema=self.model.schema, rows=len(rows))
+            follower.retry(rows)
+            self._retried(db, rows)
+
+    def _to_retry(self, db: psycopg.Connection[Any]) -> list[tuple[str, str]]:
         query = "SELECT row_table, row_key FROM yewu.retry_request WHERE schema_name = %s"
-        rows = db.execute(query, (self.model.schema,), prepare=True).fetchall()
-        if not rows:
-            return
-        log.info("folding parked rows again", schema=self.model.schema, rows=len(rows))
-        follower.retry(rows)
+        return db.execute(query, (self.model.schema,), prepare=True).fetchall()
+
+    def _retried(self, db: psycopg.Connection[Any], rows: Iterable[tuple[str, str]]) -> None:
         for row in rows:
             schemas.drop_parked(db, self.model, *row)
             db.execute(
@@ -120,17 +132,24 @@ class Projector:
 
     def _alone(self, db: psycopg.Connection[Any], stop: threading.Event) -> bool:
         """Wait until no other projector of this fingerprint is active. The lock ends with the connection."""
+        told = False
         while not stop.is_set():
-            (ours,) = db.execute(
-                "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"projector of {self.model.schema}",)
-            ).fetchone() or (False,)
-            if ours:
+            if self._lock(db, ALONE):
                 return True
+            if not told:
+                log.info(STANDS_BY, schema=self.model.schema)
+                told = True
             stop.wait(STANDBY)
         return False
 
+    def _lock(self, db: psycopg.Connection[Any], how: str) -> bool:
+        """Take or give back the lock that says who keeps the schema; False if it is not to be had just now."""
+        query = f"SELECT {how}(hashtextextended(%s, 0))"
+        (done,) = db.execute(query.encode(), (f"projector of {self.model.schema}",)).fetchone() or (False,)
+        return bool(done)
+
     def _needs_building(self, db: psycopg.Connection[Any]) -> bool:
-        if not schemas.exists(db, self.model.schema):
+        if not schemas.exists(db, self.model.schema) or not leave(db, self.model.schema):
             return True
         lag = schemas.lag(db, self.model.schema)
         return lag.head - lag.position > self.far_behind

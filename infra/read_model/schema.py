@@ -30,6 +30,41 @@ CREATE FUNCTION {schema}.save(was bigint, now bigint, made jsonb, gone jsonb) RE
 """A batch is small and the planner cannot know: without these settings it reads whole tables. The position comes first,
 so that whoever was overtaken writes nothing."""
 
+PART = """
+CREATE TABLE {schema}.part (
+    topic       text COLLATE "C" NOT NULL,
+    number      integer NOT NULL,
+    next_offset bigint NOT NULL,                -- where to read on
+    position    bigint NOT NULL,                -- the rows hold whatever this part has up to here
+    saves       bigint NOT NULL DEFAULT 0,      -- how often it was saved: nobody saves twice from the same moment
+    PRIMARY KEY (topic, number)
+) WITH (fillfactor = 50)"""
+"""The partitions that a projector from Kafka reads, as far as their rows are: ahead of the place, which is that of all.
+None: the schema is kept from the log."""
+
+SAVE_PARTS = """
+CREATE FUNCTION {schema}.save_parts(parts jsonb, was bigint, now bigint, made jsonb, gone jsonb) RETURNS bool
+    LANGUAGE plpgsql
+    SET TimeZone = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    held bigint;
+BEGIN
+    SELECT count(*) INTO held FROM (
+        SELECT FROM {schema}.part p JOIN jsonb_populate_recordset(NULL::{schema}.part, parts) n USING (topic, number)
+         WHERE p.saves = n.saves ORDER BY topic, number FOR UPDATE OF p) ours;
+    IF held < jsonb_array_length(parts) THEN RETURN false; END IF;
+    UPDATE {schema}.part p SET next_offset = n.next_offset, position = n.position, saves = n.saves + 1
+      FROM jsonb_populate_recordset(NULL::{schema}.part, parts) n WHERE (p.topic, p.number) = (n.topic, n.number);
+{tables}
+    IF now > was THEN
+        UPDATE {schema}.place SET position = now, beat_at = clock_timestamp();
+{trail}
+    END IF;
+    RETURN true; END $$"""
+"""Parts that were saved by somebody else since they were read are found before anything is written. A row may have a
+column of the name of an argument."""
+
 TRAIL_OF = """
     INSERT INTO {schema}.trail_tag (tag, position)
     SELECT unnest(l.tags[2:]), l.position FROM yewu.log l
@@ -59,6 +94,7 @@ def create(db: psycopg.Connection[Any], model: ReadModel, schema: str) -> str:
     fresh = schema + BUILDING
     db.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE; CREATE SCHEMA {fresh}".encode())
     db.execute(f"CREATE TABLE {fresh}.place (position bigint NOT NULL, beat_at timestamptz NOT NULL)".encode())
+    db.execute(PART.format(schema=fresh).encode())
     db.execute(f'CREATE TABLE {fresh}.trail_tag (tag text COLLATE "C" NOT NULL, position bigint NOT NULL)'.encode())
     for table in (*model.tables, model.parked):
         db.execute(table.create(fresh).encode())
@@ -85,13 +121,18 @@ def complete(db: psycopg.Connection[Any], model: ReadModel, schema: str, until: 
         db.execute(function.encode())
 
 
-def functions(model: ReadModel, schema: str, selection: Selection = EVERYTHING) -> tuple[str, str]:
-    """`load` finds rows by their keys, `save` writes a batch with its position: one statement each, for all tables."""
+def functions(model: ReadModel, schema: str, selection: Selection = EVERYTHING) -> tuple[str, ...]:
+    """`load` finds rows by their keys, `save` writes a batch with its position, `save_parts` with the parts that it is
+    of: one statement each, for all tables."""
     trail = TRAIL_OF.format(schema=schema, after="was", until="now", condition=selection.condition)
     tables = (*model.tables, model.parked)
     load = "".join(table.load(schema) for table in tables)
-    save = "".join(table.save(schema) for table in tables) + (trail if model.trail else "")
-    return LOAD.format(schema=schema, parts=load), SAVE.format(schema=schema, parts=save)
+    save, trail = "".join(table.save(schema) for table in tables), trail if model.trail else ""
+    return (
+        LOAD.format(schema=schema, parts=load),
+        SAVE.format(schema=schema, parts=save + trail),
+        SAVE_PARTS.format(schema=schema, tables=save, trail=trail),
+    )
 
 
 def drop(db: psycopg.Connection[Any], schema: str) -> None:

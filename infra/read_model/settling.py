@@ -23,10 +23,11 @@ Refuses: TypeAlias = Callable[[Table, KeyValue, Row], BaseException | None]
 
 
 class Settled(NamedTuple):
-    """A row as it stands in its table, and why it does not move any more, if so."""
+    """A row as it stands in its table, and why it does not move any more, if so; `known`: some event concerns it."""
 
     row: Row | None
     parked: Parked | None
+    known: bool
 
 
 def settle(
@@ -70,7 +71,9 @@ def _settled(
     place = (0, key)
     shelves = engine.shelves()
     states: list[tuple[Recorded[Any] | None, Row | None]] = [(None, None)]
+    known = False
     for record, ours in taken:
+        known = True
         engine.fold([(record, ours)], shelves, references, parking, of_the_past=selection.of_the_past)
         if place in parking.rows:
             continue
@@ -87,7 +90,7 @@ def _settled(
         refused, waiting = (record_or_none, problem), waiting + 1
     if refused is not None:
         parking.refuse(place, *refused, waiting, has_row=states[-1][1] is not None)
-    return Settled(states[-1][1], parking.rows.get(place))
+    return Settled(states[-1][1], parking.rows.get(place), known)
 
 
 def named_in(view: View[Any], key: KeyValue) -> list[str]:

@@ -23,7 +23,7 @@ from projections.row import KeyValue, Row, key_fields
 Shelf: TypeAlias = dict[KeyValue, Row | None]
 """Rows of one table in memory. None: it is known that there is no such row."""
 
-OUR_OWN = frozenset({"place", "trail_tag"})
+OUR_OWN = frozenset({"place", "part", "trail_tag"})
 """Tables that every schema has, whatever its views."""
 
 COLUMN_TYPES: tuple[tuple[type, str], ...] = (

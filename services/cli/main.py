@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -43,6 +44,14 @@ keys = typer.Typer(no_args_is_help=True, help="密钥 / keys of sealed texts")
 app.add_typer(keys, name="keys")
 app.add_typer(kafka, name="kafka")
 groups = add_derived(app)
+
+
+class Source(StrEnum):
+    """Where a projector reads what happens."""
+
+    LOG = "log"
+    KAFKA = "kafka"
+
 
 DEFAULT_MANAGER = "Manager 经理"
 DEVELOPMENT_TOKEN = "/development/token"  # noqa: S105  # an address
@@ -108,10 +117,16 @@ def serve() -> None:
 
 
 @app.command()
-def project() -> None:
+def project(
+    from_: Annotated[
+        Source, typer.Option("--from", help="来源 / from the log, or from Kafka by any number")
+    ] = Source.LOG,
+) -> None:
     """投影 / The projector alone: keeps the read model level with the log."""
-    from services.processes import project as run
+    from services.processes import project as from_log
+    from services.processes import project_from_kafka as from_kafka
 
+    run = from_log if from_ is Source.LOG else from_kafka
     run(_address(DatabaseRole.PROJECTOR))
 
 

@@ -134,10 +134,10 @@ THE_READ_MODEL = (
     Mutant(
         "the position is saved before the rows",
         "infra/read_model/follower.py",
-        "        values = (start, until, _json(made), _json(gone))\n",
+        "        values = (start, until, as_json(made), as_json(gone))\n",
         "        moved = f'UPDATE {self.schema}.place SET position = {until} WHERE position = {start}'\n"
         "        self.db.execute(moved.encode())\n"
-        "        values = (until, until, _json(made), _json(gone))\n",
+        "        values = (until, until, as_json(made), as_json(gone))\n",
         f"{FOLLOWER}::test_killed_before_a_batch_is_saved_nothing_of_it_is_missing",
         "The rows of a batch are never written, and nobody knows.",
     ),
@@ -152,7 +152,7 @@ THE_READ_MODEL = (
     Mutant(
         "two projectors work at once",
         "infra/read_model/projector.py",
-        "            if ours:\n                return True\n",
+        "            if self._lock(db, ALONE):\n                return True\n",
         "            return True\n",
         "tests/infra/read_model/test_projector.py::test_of_two_only_one_is_active_and_the_other_takes_over",
         "Each takes the schema out of the other's hands, again and again.",
@@ -307,4 +307,44 @@ WHO_ASKS = (
     ),
 )
 
-MUTANTS = (*THE_LOG, *THE_READ_MODEL, *WHO_ASKS)
+PARTS = "tests/infra/read_model/test_parts.py"
+
+FROM_KAFKA = (
+    Mutant(
+        "whoever has a part is believed",
+        "infra/read_model/schema.py",
+        "    IF held < jsonb_array_length(parts) THEN RETURN false; END IF;\n",
+        "",
+        f"{PARTS}::test_whoever_was_overtaken_writes_nothing",
+        "A process that was frozen writes what it remembers over what others made since.",
+    ),
+    Mutant(
+        "an offset is saved apart from its rows",
+        "infra/read_model/parts.py",
+        "        values = (as_json(moved), as_json(made), as_json(gone))\n",
+        """\
+        self.db.execute(self._save_query, (as_json(moved), as_json({}), as_json({})))
+        values = (as_json([]), as_json(made), as_json(gone))
+""",
+        f"{PARTS}::test_a_part_moves_with_its_rows_or_not_at_all",
+        "Killed between the two, a process never folds what it had read.",
+    ),
+    Mutant(
+        "a retry leaves no trace",
+        "infra/read_model/schema.py",
+        "saves = n.saves + 1\n",
+        "saves = n.saves + (p.position <> n.position)::int\n",
+        f"{PARTS}::test_whatever_somebody_else_folded_again_at_the_same_place_is_not_written_over",
+        "Who was frozen before a retry undoes it.",
+    ),
+    Mutant(
+        "a partition is taken for whole as far as the ledger goes",
+        "infra/kafka/ledger.py",
+        "awaited[0][0] - 1 if awaited else self._last",
+        "self._last",
+        "tests/infra/kafka/test_ledger.py::test_of_a_torn_transaction_what_is_missing_is_waited_for",
+        "The place of the schema passes events that nobody has folded.",
+    ),
+)
+
+MUTANTS = (*THE_LOG, *THE_READ_MODEL, *FROM_KAFKA, *WHO_ASKS)

@@ -102,7 +102,7 @@ def test_only_the_tables_that_are_needed_are_built(book: Book) -> None:
     assert isinstance(board, str)
     assert isinstance(whole, str)
     tables = book.db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (board,)).fetchall()
-    assert {name for (name,) in tables} == {"account_row", "repair_row", "place", "parked", TRAIL}
+    assert {name for (name,) in tables} == {"account_row", "repair_row", "place", "part", "parked", TRAIL}
     assert trail(book.db, board) == []
     assert trail(book.db, whole) == plain_trail(book.records, selection)
 

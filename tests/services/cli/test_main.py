@@ -231,3 +231,8 @@ def test_a_history_that_cannot_come_in_is_said_so(terminal: Terminal, tmp_path: 
     assert terminal("import", nowhere, "--map", "helpdesk").sentence.startswith("nowhere.xes cannot be read")
     terminal.environment.setenv("LANG", "zh_CN.UTF-8")
     assert terminal("import", nowhere, "--map", "helpdesk").sentence.startswith("无法读取")
+
+
+def test_without_kafka_there_is_nothing_to_project_from_it(terminal: Terminal) -> None:
+    terminal.environment.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    assert "There is no Kafka" in terminal("project", "--from", "kafka").sentence

@@ -1,0 +1,40 @@
+"""The watchdog: a process that talks to Kafka and does not come back ends, so that another one may take over."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+log = structlog.get_logger()
+
+TROUBLED = 75
+"""The status with which a process ends that has to be started again."""
+
+
+class Watchdog:
+    """Ends the process if nobody says in time that it still works: kafka-python can wait for ever."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._deadline = name, float("inf")
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """The block may take so long."""
+        self._deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = float("inf")
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.2)
+            if time.monotonic() > self._deadline:
+                log.error("it hangs, and ends", who=self._name)
+                os._exit(TROUBLED)
