@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import psycopg
 import typer
@@ -28,6 +25,7 @@ from infra.wrapping import WrappingError, rotate
 from services.addresses import address_for, address_for_migrations
 from services.cli.client import SaidNo, ask, keep_token, language
 from services.cli.derived import AsJson, add_derived
+from services.cli.events import events
 from services.cli.kafka import kafka
 from services.cli.output import console, errors, give_up, show
 from services.cli.status import status_lines, status_of
@@ -38,7 +36,6 @@ from services.language import Language, say
 from services.processes import NO_KAFKA, CannotRun
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-events = typer.Typer(no_args_is_help=True, help="事件 / events")
 app.add_typer(events, name="events")
 keys = typer.Typer(no_args_is_help=True, help="密钥 / keys of sealed texts")
 app.add_typer(keys, name="keys")
@@ -347,51 +344,6 @@ def rotate_(as_json: AsJson = False) -> None:
     settings = _settings()
     with closing(keys_of(settings)) as store:
         show({"rewrapped": rotate(store, wrapping_of(settings))}, as_json=as_json)
-
-
-@events.command()
-def tail(
-    after: Annotated[int | None, typer.Option(help="从此位置之后 / begin behind this position")] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="持续 / go on")] = True,
-    opened: Annotated[bool, typer.Option("--opened", help="解封文字 / with texts opened")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """事件流 / The events of the log as they come; with --json, one document for each."""
-    position = after if after is not None else max(0, int(ask("GET", "/events", query={"limit": "1"})["head"]) - 10)
-    with suppress(KeyboardInterrupt):
-        while True:
-            query = {"after": str(position), "limit": "500", "opened": "true" if opened else "false"}
-            page = ask("GET", "/events", query=query)
-            for event in page["items"]:
-                if as_json:
-                    show(event, as_json=True)
-                else:
-                    _show_line(event, "time", "subject")
-            position = page["after"]
-            if not page["items"]:
-                if not follow:
-                    return
-                time.sleep(0.5)
-
-
-@events.command("of")
-def of(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="编号 / an id")],
-    as_json: AsJson = False,
-) -> None:
-    """历史 / The history of one thing: its own events, in their order."""
-    answer = ask("GET", f"/streams/{quote(id_, safe='')}")
-    if as_json:
-        show(answer, as_json=True)
-    else:
-        for event in answer["items"]:
-            _show_line(event, "recorded_at", "actor_id")
-
-
-def _show_line(event: Mapping[str, Any], time_: str, whose: str) -> None:
-    """One event; of one that is restricted neither time nor person need be there."""
-    line = f"{event['position']:>8} {event.get(time_, '')[:19]:<19} {event['type']:<32} {event.get(whose, '')}"
-    console.print(line.rstrip(), markup=False, soft_wrap=True)
 
 
 def _tell(sentence: str) -> None:
