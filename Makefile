@@ -29,7 +29,7 @@ kafka: .venv/server ## Apache Kafka on this machine, port 9092; Ctrl-C ends it
 	@exec $(BIN)/yewu kafka broker
 
 test: .venv/dev ## everything, against a real PostgreSQL and a real Apache Kafka
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev ## format, lint, types, imports, generated files
 	$(BIN)/ruff format --check $(SOURCES)
