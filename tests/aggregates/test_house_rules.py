@@ -17,7 +17,10 @@ from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES, COMMANDS
 
 ROOT = Path(__file__).parents[2]
-EVENTS = [*(event for kind in AGGREGATES for event in events_of(kind.aggregate)), *KERNEL_EVENTS]
+EVENTS = sorted(
+    {*(event for kind in AGGREGATES for event in events_of(kind.aggregate)), *KERNEL_EVENTS},
+    key=lambda event: event.__name__,
+)
 SOURCES = sorted((ROOT / "aggregates").rglob("*.py"))
 NAMED_BY_OTHERS = {("CommandRefused", "values"), ("LegacyRecordImported", "fields")}
 """Whose texts are Text, under names that are a source's or a sentence's own."""
