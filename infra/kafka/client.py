@@ -22,6 +22,9 @@ Place: TypeAlias = tuple[str, int]
 Fetched: TypeAlias = Any
 """A record as kafka-python gives it: topic, partition, offset, timestamp, key, value, headers."""
 
+POLLED = 5_000
+"""Records that a consumer hands over at a time at most."""
+
 REQUEST_MS = 10_000
 FLUSH_SECONDS = 10.0
 CLUSTER = "KAFKA_BOOTSTRAP_SERVERS"
@@ -110,7 +113,7 @@ def reading(*, committed: bool = True) -> dict[str, Any]:
         "enable_auto_commit": False,
         "allow_auto_create_topics": False,
         "fetch_max_wait_ms": 100,
-        "max_poll_records": 5_000,
+        "max_poll_records": POLLED,
         "metrics_enabled": False,
         "max_partition_fetch_bytes": LARGEST,
     }

@@ -34,8 +34,8 @@ from projections.merkle import Tree, root_of
 
 Progress = Callable[[int, int], None]
 
-WINDOW = 20_000
-"""Partitions that are so many positions ahead of the others wait."""
+MOST_WAITING = 200_000
+"""So many events may wait for one that comes before them; then partitions that are ahead are left alone for a while."""
 
 PATIENCE = 60.0
 """Seconds without any record, though there must be some."""
@@ -133,7 +133,8 @@ class _Merge:
         self._topics, self._consumer, self._ends = topics, consumer, ends
         self._seen: dict[Place, int] = {}
         self._waiting: dict[int, Published] = {}
-        self._paused: set[Place] = set()
+        self._offsets: dict[Place, int] = {}
+        self._narrowed = False
 
     def run(self, after: int, last: int) -> Iterator[Published]:
         """All from behind one position up to another."""
@@ -146,11 +147,11 @@ class _Merge:
             while (published := self._waiting.pop(next_, None)) is not None:
                 yield published
                 next_ += 1
-            if next_ <= last and self._all_read():
+            if next_ <= last and not self._narrowed and self._all_read():
                 raise Flaw(f"the event at position {next_} is missing in Kafka")
             if time.monotonic() - heard > PATIENCE:
                 raise KafkaAway(f"nothing comes any more before position {next_}")
-            self._wait_for_the_others(next_)
+            self._keep_memory_bounded(next_)
 
     def _take(self, place: Place, record: Fetched, next_: int, after: int, last: int) -> None:
         where = f"{place[0]}/{place[1]} at offset {record.offset}"
@@ -180,13 +181,28 @@ class _Merge:
     def _all_read(self) -> bool:
         return all(self._consumer.position(TopicPartition(*place)) >= end for place, end in self._ends.items())
 
-    def _wait_for_the_others(self, next_: int) -> None:
-        ahead = {place for place, seen in self._seen.items() if seen > next_ + WINDOW}
-        if pause := ahead - self._paused:
-            self._consumer.pause(*(TopicPartition(*place) for place in pause))
-        if resume := self._paused - ahead:
-            self._consumer.resume(*(TopicPartition(*place) for place in resume))
-        self._paused = ahead
+    def _keep_memory_bounded(self, next_: int) -> None:
+        """Read only where what is missing may lie, while too much waits; then everywhere again.
+
+        By assigning anew: with `pause` and `resume` kafka-python came to a standstill on the real broker.
+        """
+        lagging = {place for place in self._ends if self._seen.get(place, 0) < next_}
+        if len(self._waiting) > MOST_WAITING and not self._narrowed:
+            self._assign(lagging)
+            self._narrowed = True
+        elif self._narrowed and lagging - {(tp.topic, tp.partition) for tp in self._consumer.assignment()}:
+            self._assign(lagging)
+        elif self._narrowed and len(self._waiting) <= MOST_WAITING // 2:
+            self._assign(set(self._ends))
+            self._narrowed = False
+
+    def _assign(self, places: set[Place]) -> None:
+        partitions = [TopicPartition(*place) for place in places]
+        for tp in self._consumer.assignment():
+            self._offsets[tp.topic, tp.partition] = self._consumer.position(tp)
+        self._consumer.assign(partitions)
+        for tp in partitions:
+            self._consumer.seek(tp, self._offsets[tp.topic, tp.partition])
 
 
 def bring_home(

@@ -14,6 +14,8 @@ from aggregates.event import Event
 from benchmarks.history import fill
 from infra.backup import rebuild_reservations
 from infra.codec import COLUMNS, Codec, Line, Published
+from infra.kafka import client
+from infra.kafka import copy as copies
 from infra.kafka.client import Cluster, Publisher
 from infra.kafka.copy import Flaw, audit, bring_home
 from infra.kafka.topics import create, drifts
@@ -85,6 +87,18 @@ def test_an_empty_database_becomes_equal_to_the_lost_one(published: Cluster, db:
         relay = Relay(new, published, topics(published.prefix))
         relay.begin()
         assert relay.step() == 0
+
+
+def test_it_comes_home_too_where_only_little_may_wait(
+    published: Cluster, db: Db, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "MOST_WAITING", 3)
+    monkeypatch.setattr(client, "POLLED", 7)
+    migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as new:
+        become_owner(new)
+        bring_home(new, published, Codec(Event.known.values()))
+        assert dump(new) == dump(db)
 
 
 def test_what_the_log_has_lost_comes_home(published: Cluster, db: Db) -> None:
