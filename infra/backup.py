@@ -84,7 +84,11 @@ def restore(
 
 
 def derive(db: psycopg.Connection[Any], codec: Codec) -> None:
-    """Make anew from a log, in the transaction that filled it, what is derived from it."""
+    """Make anew from a log, in the transaction that filled it, what is derived from it: its head first of all."""
+    db.execute(
+        "UPDATE yewu.head SET (position, recorded_at) = (l.position, l.recorded_at)"
+        " FROM (SELECT position, recorded_at FROM yewu.log ORDER BY position DESC LIMIT 1) l"
+    )
     db.execute("SELECT yewu.rebuild_answers()")
     rebuild_reservations(db, codec)
     db.execute("ANALYZE yewu.log, yewu.answer, yewu.reservation")
@@ -150,11 +154,6 @@ def _take_in(db: psycopg.Connection[Any], file: BackupFile, progress: Progress) 
     first, last = db.execute("SELECT min(position), max(position) FROM yewu.log").fetchone() or (None, None)
     if taken != count or (count and (first, last) != (1, count)):
         raise BackupError(f"{file.path} does not hold every event from 1 to {count}.")
-    db.execute(
-        "UPDATE yewu.head SET (position, recorded_at) ="
-        " (SELECT l.position, l.recorded_at FROM yewu.log l ORDER BY l.position DESC LIMIT 1) WHERE %s > 0",
-        (count,),
-    )
 
 
 def _copied(path: Path, position: int, begun: float) -> Copied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import UnionType
@@ -69,6 +69,11 @@ class Published(NamedTuple):
 
     line: Line
     tags: list[str]
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Published:
+        """What was read as `COLUMNS`, then `tags`."""
+        return cls(Line(*row[:-1]), row[-1])
 
 
 class UnknownEvent(Exception):

@@ -80,7 +80,7 @@ class LogReader:
     async def _published(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Published]:
         async with self.pool.connection() as db:
             cursor = await db.execute(query.encode(), parameters, binary=True)
-            return [Published(Line(*row[:-1]), row[-1]) for row in await cursor.fetchall()]
+            return [Published.of(row) for row in await cursor.fetchall()]
 
     async def _lines(self, query: str, parameters: tuple[object, ...]) -> list[Line]:
         async with self.pool.connection() as db:

@@ -19,7 +19,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from infra.codec import COLUMNS, Line, Published
+from infra.codec import COLUMNS, Published
 from infra.kafka import topics
 from infra.kafka.client import Cluster, Doubt, Fetched, KafkaAway, Place, Publisher, Rejected, ends, last_records
 from infra.kafka.watchdog import TROUBLED, Watchdog
@@ -307,7 +307,7 @@ class Relay:
         query = f"SELECT {COLUMNS}, tags FROM yewu.log WHERE {condition} ORDER BY position LIMIT %s"
         with self.db.cursor(binary=True) as cursor:
             cursor.execute(query.encode(), (*values, limit), prepare=True)
-            return [Published(Line(*row[:-1]), row[-1]) for row in cursor]
+            return [Published.of(row) for row in cursor]
 
 
 def _by_topic(reached: Mapping[Place, int]) -> dict[str, dict[int, int]]:

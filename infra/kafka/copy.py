@@ -73,7 +73,7 @@ class Copy:
         ledger = Topics(prefix=cluster.prefix, partitions={}).ledger
         if not there(cluster, [ledger]):
             raise Flaw(f"there is no {ledger}: nothing was ever published there")
-        entries = [entry for _, entry in _entries(cluster, ledger)]
+        entries = list(_entries(cluster, ledger))
         contracts = [entry for entry in entries if isinstance(entry, Contract)]
         if not contracts:
             raise Flaw(f"{ledger} does not say which topics there are")
@@ -147,11 +147,11 @@ class _Merge:
             while (published := self._waiting.pop(next_, None)) is not None:
                 yield published
                 next_ += 1
-            if next_ <= last and not self._narrowed and self._all_read():
+            self._keep_memory_bounded(next_)
+            if next_ <= last and self._all_read():
                 raise Flaw(f"the event at position {next_} is missing in Kafka")
             if time.monotonic() - heard > PATIENCE:
                 raise KafkaAway(f"nothing comes any more before position {next_}")
-            self._keep_memory_bounded(next_)
 
     def _take(self, place: Place, record: Fetched, next_: int, after: int, last: int) -> None:
         where = f"{place[0]}/{place[1]} at offset {record.offset}"
@@ -179,22 +179,24 @@ class _Merge:
             raise Flaw(f"{where}: the event at position {line.position} belongs to another partition")
 
     def _all_read(self) -> bool:
-        return all(self._consumer.position(TopicPartition(*place)) >= end for place, end in self._ends.items())
+        """Is everything read where what is missing may lie?"""
+        return all(
+            self._consumer.position(tp) >= self._ends[tp.topic, tp.partition] for tp in self._consumer.assignment()
+        )
 
     def _keep_memory_bounded(self, next_: int) -> None:
-        """Read only where what is missing may lie, while too much waits; then everywhere again.
+        """While too much waits, read only where what is missing may lie; then everywhere again.
 
-        By assigning anew: with `pause` and `resume` kafka-python came to a standstill on the real broker.
+        By assigning anew: where it paused and resumed partitions instead, a long restore stood still.
         """
-        lagging = {place for place in self._ends if self._seen.get(place, 0) < next_}
-        if len(self._waiting) > MOST_WAITING and not self._narrowed:
-            self._assign(lagging)
-            self._narrowed = True
-        elif self._narrowed and lagging - {(tp.topic, tp.partition) for tp in self._consumer.assignment()}:
-            self._assign(lagging)
-        elif self._narrowed and len(self._waiting) <= MOST_WAITING // 2:
+        if self._narrowed and len(self._waiting) <= MOST_WAITING // 2:
             self._assign(set(self._ends))
             self._narrowed = False
+        elif self._narrowed or len(self._waiting) > MOST_WAITING:
+            lagging = {place for place in self._ends if self._seen.get(place, 0) < next_}
+            if not self._narrowed or lagging - {(tp.topic, tp.partition) for tp in self._consumer.assignment()}:
+                self._assign(lagging)
+                self._narrowed = True
 
     def _assign(self, places: set[Place]) -> None:
         partitions = [TopicPartition(*place) for place in places]
@@ -292,7 +294,7 @@ def _require_known(copy: Copy, tree: Tree) -> None:
         raise Flaw(f"up to {tree.size} the log is not what was published: yewu kafka audit says where they part")
 
 
-def _entries(cluster: Cluster, ledger: str) -> Iterator[tuple[Fetched, Manifest | Contract]]:
+def _entries(cluster: Cluster, ledger: str) -> Iterator[Manifest | Contract]:
     """All of the ledger, in its order."""
     place = (ledger, 0)
     _, end = ends(cluster, [place], patience=PATIENCE)[place]
@@ -303,7 +305,7 @@ def _entries(cluster: Cluster, ledger: str) -> Iterator[tuple[Fetched, Manifest 
                 heard = time.monotonic()
                 for record in records:
                     try:
-                        yield record, entry_of(record)
+                        yield entry_of(record)
                     except Unreadable as error:
                         raise Flaw(f"{ledger} at offset {record.offset} is no entry of ours: {error}") from error
             if time.monotonic() - heard > PATIENCE:
@@ -341,7 +343,7 @@ def _rows(db: psycopg.Connection[Any], until: int) -> Iterator[Published]:
         cursor.itersize = 5_000
         cursor.execute(f"SELECT {LINE}, tags FROM yewu.log WHERE position <= %s ORDER BY position".encode(), (until,))
         for row in cursor:
-            yield Published(Line(*row[:-1]), row[-1])
+            yield Published.of(row)
 
 
 def _grow(db: psycopg.Connection[Any], tree: Tree) -> None:
@@ -367,11 +369,6 @@ def _copy_in(
             done += 1
             if done % 1_000 == 0 or done == last:
                 progress(done, last)
-    db.execute(
-        "UPDATE yewu.head SET (position, recorded_at) ="
-        " (SELECT l.position, l.recorded_at FROM yewu.log l ORDER BY l.position DESC LIMIT 1) WHERE %s > 0",
-        (last,),
-    )
 
 
 def _require_versions(db: psycopg.Connection[Any]) -> None:

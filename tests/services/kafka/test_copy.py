@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from aggregates.event import Event
 from benchmarks.history import fill
 from infra.backup import rebuild_reservations
-from infra.codec import COLUMNS, Codec, Line, Published
+from infra.codec import COLUMNS, Codec, Published
 from infra.kafka import client
 from infra.kafka import copy as copies
 from infra.kafka.client import Cluster, Publisher
@@ -67,7 +67,7 @@ def test_both_copies_are_the_same(published: Cluster, db: Db) -> None:
     compared = audit(db, published, lambda done, goal: told.append((done, goal)))
     assert (compared.position, compared.log_position) == (EVENTS, EVENTS)
     assert told[-1] == (EVENTS, EVENTS)
-    leaves = [leaf_of(Published(Line(*row[:-1]), row[-1])) for row in db.execute(  # type: ignore[arg-type]
+    leaves = [leaf_of(Published.of(row)) for row in db.execute(
         f"SELECT {COLUMNS}, tags FROM yewu.log ORDER BY position".encode())]  # fmt: skip
     assert compared.root == root_of(leaves).hex()
 
@@ -225,7 +225,7 @@ def by_hand(db: Db, cluster: Cluster, tamper: Tamper, ledger: Callable[[Manifest
     plan = topics(cluster.prefix)
     create(cluster, db, plan, drifts(plan, {}, {}))
     store = Relay(db, cluster, plan).store
-    rows = [Published(Line(*row[:-1]), row[-1]) for row in db.execute(  # type: ignore[arg-type]
+    rows = [Published.of(row) for row in db.execute(
         f"SELECT {COLUMNS}, tags FROM yewu.log ORDER BY position".encode())]  # fmt: skip
     leaves, tree = [leaf_of(row) for row in rows], Tree()
     for each in leaves:
