@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Meta
 
 from aggregates.actor import Role
-from aggregates.ids import EmployeeId
-from aggregates.text import Code
+from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, EmployeeId, OpportunityId, ResearchId
+from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 
 
@@ -69,3 +70,85 @@ class Setting(Fact):
 
     def __getitem__(self, name: str) -> Quantity:
         return self.values[Code(name)]
+
+
+class CustomerStanding(Fact):
+    """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent."""
+
+    customer_id: CustomerId
+    owner_id: EmployeeId | None = None
+    file_score: int = 0
+    blocked: bool = False
+    merged_into: CustomerId | None = None
+
+
+class PublishedResearch(Fact):
+    """What research has come to (3.1.1): `published_at` is None while it is open."""
+
+    research_id: ResearchId
+    published_at: datetime | None = None
+
+
+class PlanStanding(Fact):
+    """Whether a development plan may be worked by, and through which channels it reaches people (3.1.2)."""
+
+    plan_id: DevelopmentPlanId
+    approved: bool = False
+    channels: tuple[Code, ...] = ()
+
+
+class OpportunityStanding(Fact):
+    """How far an opportunity has come, and for whom it is (3.1.3)."""
+
+    opportunity_id: OpportunityId
+    customer_id: CustomerId | None = None
+    open: bool = False
+    needs_confirmed: bool = False
+    value: Decimal | None = None
+
+
+class ContractStanding(Fact):
+    """How far a contract has come (3.1.3, 3.1.4): signed when, with whom, and of which amount."""
+
+    contract_id: ContractId
+    customer_id: CustomerId | None = None
+    opportunity_id: OpportunityId | None = None
+    amount: Decimal = Decimal(0)
+    signed_at: datetime | None = None
+    content: ContentHash | None = None
+
+
+class LegalClearance(Fact):
+    """What counsel has let pass of a contract (5.2.4): each content with those who did."""
+
+    contract_id: ContractId
+    passed: Mapping[ContentHash, tuple[EmployeeId, ...]] = {}
+
+
+class Override(Value):
+    """Leave to go beyond a limit for one contract, by so much at most, up to an instant."""
+
+    amount: Decimal
+    until: datetime
+
+
+class CreditStanding(Fact):
+    """What a customer may owe us, and owes (5.2.2): open receivables, and what is signed and not billed yet.
+
+    `valid_until` is None while no limit has been approved.
+    """
+
+    customer_id: CustomerId
+    limit: Decimal = Decimal(0)
+    valid_until: datetime | None = None
+    exposure: Decimal = Decimal(0)
+    suspended: bool = False
+    overrides: Mapping[ContractId, Override] = {}
+
+    def covers(self, contract_id: ContractId, amount: Decimal, at: datetime) -> bool:
+        """May so much be added at an instant: within a limit that is good then, or by leave for this contract?"""
+        override = self.overrides.get(contract_id)
+        if override is not None and at < override.until and amount <= override.amount:
+            return True
+        good = self.valid_until is not None and at < self.valid_until and not self.suspended
+        return good and self.exposure + amount <= self.limit

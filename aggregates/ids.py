@@ -9,39 +9,68 @@ AnyId = NewType("AnyId", str)
 """Of any kind: what a record of the kernel's is about."""
 
 CalendarId = NewType("CalendarId", str)
+CampaignId = NewType("CampaignId", str)
 ComplaintId = NewType("ComplaintId", str)
+ConsultationId = NewType("ConsultationId", str)
+ContractId = NewType("ContractId", str)
+CreditId = NewType("CreditId", str)
 CustomerId = NewType("CustomerId", str)
 DepartmentId = NewType("DepartmentId", str)
+DevelopmentPlanId = NewType("DevelopmentPlanId", str)
+DocumentId = NewType("DocumentId", str)
 EmployeeId = NewType("EmployeeId", str)
 ImportId = NewType("ImportId", str)
+LegalReviewId = NewType("LegalReviewId", str)
+NegotiationId = NewType("NegotiationId", str)
+OpportunityId = NewType("OpportunityId", str)
 ParameterId = NewType("ParameterId", str)
 ParkingId = NewType("ParkingId", str)
 ReadingsId = NewType("ReadingsId", str)
+ReceivableId = NewType("ReceivableId", str)
+RecordClassId = NewType("RecordClassId", str)
 RefusalsId = NewType("RefusalsId", str)
+ResearchId = NewType("ResearchId", str)
+SegmentId = NewType("SegmentId", str)
 WaiverId = NewType("WaiverId", str)
 
 KIND_OF_STREAM: Mapping[Any, str] = {
     AnyId: "",
     CalendarId: "calendar",
+    CampaignId: "campaign",
     ComplaintId: "complaint",
+    ConsultationId: "consultation",
+    ContractId: "contract",
+    CreditId: "credit",
     CustomerId: "customer",
     DepartmentId: "department",
+    DevelopmentPlanId: "plan",
+    DocumentId: "document",
     EmployeeId: "employee",
     ImportId: "import",
+    LegalReviewId: "review",
+    NegotiationId: "negotiation",
+    OpportunityId: "opportunity",
     ParameterId: "parameter",
     ParkingId: "parking",
     ReadingsId: "readings",
+    ReceivableId: "receivable",
+    RecordClassId: "recordclass",
     RefusalsId: "refusals",
+    ResearchId: "research",
+    SegmentId: "segment",
     WaiverId: "waiver",
 }
 
 NATURAL: Mapping[Any, str] = {
     CalendarId: "calendar-{year}",
+    CreditId: "credit-{customer_id}",
     DepartmentId: "department",
     ParameterId: "parameter-{number}",
     ParkingId: "parking",
     ReadingsId: "readings-{person}-{day}",
+    RecordClassId: "recordclass-{code}",
     RefusalsId: "refusals-{person}-{day}",
+    SegmentId: "segment-{code}",
 }
 """Ids that say themselves what they are of, filled in from the arguments of the command that opens the stream."""
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from aggregates.value import Value
+
+
+def months_after(at: datetime, months: int) -> datetime:
+    """The same day and time so many months later, or the last day of a month that has no such day."""
+    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    return at.replace(year=year, month=month + 1, day=min(at.day, monthrange(year, month + 1)[1]))
 
 
 class Term(Value):

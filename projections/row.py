@@ -61,6 +61,21 @@ def its_stream_under(name: str, kind: Any) -> Key:
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id))
 
 
+def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> Key:
+    """A row for each case of one kind, under a name as above: whose case it is stands in these fields of events that
+    lie on other streams; all other events lie on the stream of the case."""
+    if not fields:
+        return its_stream_under(name, kind)
+
+    def of_event(event: type[Event]) -> KeyOf:
+        field = fields.get(event)
+        if field is None:
+            return lambda record: (name, record.stream_id)
+        return lambda record: (name, str(getattr(record.event, field)))
+
+    return Key(kind=None, of_event=of_event)
+
+
 def the(field: str, *, or_its_stream: bool = False) -> Key:
     """The row of the id in that field; where asked for, the stream's own row if the event has no such field."""
 

@@ -124,5 +124,12 @@ DEFAULT_PARAMETERS: tuple[DefaultParameter, ...] = (
     _parameter("P-37", "Wage deduction for damage: part of the month's wage, at most", limit=_percent(20)),
     _parameter("P-38", "Complaint: a remedy that costs more is approved by a lead, by the manager",
                lead=_money(1000), manager=_money(10000)),
+    _parameter("P-39", "Contract: approved and signed by a deputy up to", deputy=_money(500000)),
+    _parameter("P-40", "Credit: a limit, or going beyond it, is approved by a deputy up to", deputy=_money(300000)),
+    _parameter("P-41", "Customer file: complete enough to qualify an opportunity", score=_percent(80)),
+    _parameter("P-42", "Legal review: a simple text, a complex one", simple=_wd(3), complex=_wd(5)),
+    _parameter("P-43", "Legal consultation: answered", limit=_wd(3)),
+    _parameter("P-44", "Research: cited by a plan for", limit=_months(12)),
+    _parameter("P-45", "Negotiation: a brief is approved by a deputy up to", deputy=_money(500000)),
 )
 # fmt: on

@@ -20,7 +20,7 @@ from projections.reference import Reference
 from projections.rules.duty import Finding
 from projections.rules.offices import Span, acting, in_charge, in_office
 from projections.rules.rule import Mode, Rule
-from projections.rules.templates import Invariant
+from projections.rules.templates.values import Invariant
 
 VACANT, DOUBLE, NO_DEPUTY = Code("vacant"), Code("held twice"), Code("in charge without being a deputy")
 

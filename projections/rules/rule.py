@@ -16,7 +16,7 @@ from aggregates.event import Event, ObligationMissed, Recorded
 from aggregates.ids import AnyId
 from aggregates.text import Code
 from projections.reference import Reference
-from projections.row import Fold, View, its_stream_under
+from projections.row import Fold, View, its_case_under
 from projections.rules.duty import (
     CONFORMANT,
     DONE,
@@ -54,6 +54,7 @@ class Mode(StrEnum):
 class Rule:
     """A rule of the regulation as data: what it is called, which clauses it stands for, and what its cases are.
 
+    `case_in`: where events lie on other streams than that of the case, the field that says whose case it is.
     `over`: the events that end a case, so that what is still owed then is missed. `shelved`: those after which nobody
     owes anything until one of `resumed`. `owed_by`: the office that owes; `handler`: the event and field that name a
     person instead; `unit`: those that name the department. `ladder`: who is told, one after the other, while it is
@@ -70,6 +71,7 @@ class Rule:
         cases: Any,
         clauses: tuple[str, ...],
         mode: Mode,
+        case_in: Held | None = None,
         over: Events = (),
         shelved: Events = (),
         resumed: Events = (),
@@ -82,6 +84,7 @@ class Rule:
     ) -> None:
         self.number, self.meaning, self.cases = Code(number), meaning, cases
         self.clauses, self.mode = tuple(map(Code, clauses)), mode
+        self.case_in: Held = case_in or {}
         self.over, self.shelved, self.resumed = over, shelved, resumed
         self.owed_by, self.handler, self.unit, self.level = owed_by, handler or {}, unit or {}, level or {}
         self.ladder, self.within = ladder, within
@@ -98,12 +101,17 @@ class Rule:
             if handler not in handlers[event]:
                 handlers[event].append(handler)
         folds = ((event, _fold(steps)) for event, steps in handlers.items())
-        return View.of(DutyRow, folds, key=its_stream_under(self.number, self.cases))
+        return View.of(DutyRow, folds, key=its_case_under(self.number, self.cases, self.case_in))
 
     @cached_property
     def asked(self) -> Events:
         """The events that this rule is about."""
         return tuple(dict.fromkeys(event for event, _ in self.handlers()))
+
+    def case_of(self, record: Recorded[Any]) -> AnyId:
+        """Whose case an event belongs to."""
+        field = self.case_in.get(type(record.event))
+        return AnyId(record.stream_id if field is None else getattr(record.event, field))
 
     def _in_common(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.shelve) for event in self.shelved)
@@ -127,7 +135,7 @@ class Rule:
         due = None if allowed is None else allowed.end(at, 0, reference)
         begun = DutyRow(
             rule=self.number,
-            case_id=AnyId(record.stream_id),
+            case_id=self.case_of(record),
             verdict=PENDING,
             state=OWED,
             began_at=at,

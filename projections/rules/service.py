@@ -28,7 +28,9 @@ from aggregates.service.complaint import (
     ResponsibleDepartmentAssigned,
 )
 from projections.rules.rule import Mode, Rule
-from projections.rules.templates import Absence, Cadence, Completeness, FourEyes, Response
+from projections.rules.templates.following import Cadence, Completeness, Response
+from projections.rules.templates.people import FourEyes
+from projections.rules.templates.preceding import Absence
 from projections.rules.term import Limit
 
 TAKEN_BACK = (ComplaintWithdrawn, ComplaintConverted)

@@ -55,7 +55,7 @@ def is_event_type(module: str, name: str) -> bool:
     return all(isinstance(part, type) and issubclass(part, Event) for part in parts)
 
 
-@pytest.mark.parametrize("path", sorted(RULES_FOLDER.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RULES_FOLDER.rglob("*.py")), ids=lambda path: path.stem)
 def test_rules_import_nothing_of_the_aggregates_but_event_types(path: Path) -> None:
     for module, name in imports(path):
         top = module.partition(".")[0]

@@ -2,95 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
-
-import httpx
+from typing import Any
 
 from aggregates.actor import Role
+from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
-
-_numbers = itertools.count(1)
-
-
-class Call(NamedTuple):
-    """A request that must succeed."""
-
-    path: str
-    body: Mapping[str, object]
-
-
-class Stage:
-    """A department, a customer and somebody of one role, who is about to act."""
-
-    def __init__(self, yewu: Yewu, role: Role) -> None:
-        self.yewu, self.role = yewu, role
-        self.customer_id = yewu.customer()
-        self.actor_id = self.customer_id if role is Role.CUSTOMER else yewu.appointed(role, name=str(role))
-        self.actor = yewu.as_(self.actor_id)
-        self.unit = "department" if role is Role.MANAGER else "customer-service"
-        self._clerk: httpx.Client | None = None
-        self._lead: httpx.Client | None = None
-
-    @property
-    def clerk(self) -> httpx.Client:
-        self._clerk = self._clerk or self.yewu.as_(self.yewu.appointed(Role.CUSTOMER_SERVICE, name="Clerk"))
-        return self._clerk
-
-    @property
-    def lead(self) -> httpx.Client:
-        self._lead = self._lead or self.yewu.as_(self.yewu.appointed(Role.CUSTOMER_SERVICE_LEAD, name="Lead"))
-        return self._lead
-
-    def somebody(self, role: Role = Role.MEMBER) -> str:
-        return self.yewu.appointed(role, name="Somebody")
-
-    def complaint(self, *acts: str) -> str:
-        """A complaint to which this has happened, all by customer service and its lead."""
-        received = {"customer_id": self.customer_id, "channel": "phone", "facts": "Cold", "remedy_sought": "Warm"}
-        complaint_id = str(done(self.clerk.post("/complaints", json=received))["id"])
-        for act in acts:
-            by = self.yewu.manager if self.unit == "department" and act == "accept-responsibility" else self.clerk
-            done(by.post(f"/complaints/{complaint_id}/{act}", json=self.bodies[act]))
-        return complaint_id
-
-    @property
-    def bodies(self) -> Mapping[str, Mapping[str, object]]:
-        due = str(datetime.now(UTC).date() + timedelta(days=30))
-        assessed: dict[str, object] = {
-            "category": "quality",
-            "severity": "S2",
-            "safety_or_legal": False,
-            "complexity": "simple",
-        }
-        said = {"channel": "phone", "wording": "So it is"}
-        return {
-            "acknowledge": said,
-            "record-details": {"facts": "Very cold"},
-            "assess": assessed,
-            "reassess": {**assessed, "severity": "S1"},
-            "assign-department": {"unit": self.unit},
-            "accept-responsibility": {},
-            "contest-responsibility": {"reason": "Not ours"},
-            "settle-responsibility": {"unit": "customer-service", "reason": "It is"},
-            "record-investigation": {"findings": "A valve", "root_cause": "part"},
-            "decide-measures": {"measures": "Change it", "due": due},
-            "report-progress": said,
-            "approve-remedy": {"cost": "2000"},
-            "propose-resolution": {"remedy": "A valve", "cost": "80"},
-            "communicate-decision": said,
-            "confirm-satisfaction": {"evidence": "letter", "channel": "mail", "score": 5},
-            "reject-resolution": {"reason": "Still cold"},
-            "escalate": {"reason": "It takes too long"},
-            "declare-recourse-exhausted": {"attempts": "Three", "external_recourse_offered": "Ombudsman"},
-            "close": {},
-            "reopen": {"reason": "Cold again"},
-            "withdraw": {"reason": "Never mind", "evidence": "letter"},
-            "convert": {"into": "inquiry", "reason": "A question"},
-        }
-
 
 TO_ASSESSED = ("assess",)
 TO_ASKED = (*TO_ASSESSED, "assign-department")
@@ -150,14 +68,14 @@ def _assign(stage: Stage) -> Call:
 
 
 def _unit(stage: Stage, parent: str = "department") -> str:
-    unit = f"unit-{next(_numbers)}"
+    unit = f"unit-{next(NUMBERS)}"
     body = {"unit": unit, "name": "New", "parent": parent}
     done(stage.yewu.manager.post("/department/establish-unit", json=body))
     return unit
 
 
 def _deputy_with_area(stage: Stage) -> tuple[str, str]:
-    deputy, area = stage.somebody(Role.DEPUTY), f"area-{next(_numbers)}"
+    deputy, area = stage.somebody(Role.DEPUTY), f"area-{next(NUMBERS)}"
     done(stage.yewu.manager.post("/department/assign-area", json={"employee_id": deputy, "area": area}))
     return deputy, area
 
@@ -168,7 +86,7 @@ def _tomorrow() -> str:
 
 def _start_acting(stage: Stage) -> Call:
     """A day of its own, so that nobody else acts on it."""
-    begins = datetime.now(UTC) + timedelta(days=2 * next(_numbers))
+    begins = datetime.now(UTC) + timedelta(days=2 * next(NUMBERS))
     body = {
         "employee_id": stage.somebody(),
         "valid_from": begins.isoformat(),
@@ -221,7 +139,7 @@ VALUES = {"only": {"amount": "5", "unit": "working day"}}
 
 
 def _parameter(stage: Stage) -> str:
-    number = f"P-{1000 + next(_numbers)}"
+    number = f"P-{1000 + next(NUMBERS)}"
     body = {"number": number, "meaning": "made up", "values": VALUES}
     return str(done(stage.yewu.manager.post("/parameters", json=body))["id"])
 
@@ -238,7 +156,7 @@ SHIFTS = [{"begins": "09:00:00", "ends": "12:00:00"}, {"begins": "13:00:00", "en
 
 def _calendar(stage: Stage) -> Call:
     """A year that nobody has published yet."""
-    return Call("/calendars", {"year": 2029 + next(_numbers), "shifts": SHIFTS, "source": "notice"})
+    return Call("/calendars", {"year": 2029 + next(NUMBERS), "shifts": SHIFTS, "source": "notice"})
 
 
 def _wrong_calendar(stage: Stage) -> Call:
@@ -268,7 +186,7 @@ def _with_contact(stage: Stage) -> Call:
 
 SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "department.establish_unit": lambda s: Call(
-        "/department/establish-unit", {"unit": f"unit-{next(_numbers)}", "name": "New", "parent": "department"}
+        "/department/establish-unit", {"unit": f"unit-{next(NUMBERS)}", "name": "New", "parent": "department"}
     ),
     "department.rename_unit": lambda s: Call("/department/rename-unit", {"unit": _unit(s), "name": "Other"}),
     "department.move_unit": lambda s: Call("/department/move-unit", {"unit": _unit(s), "parent": "customer-service"}),
@@ -279,7 +197,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "department.succeed_manager": _succeed,
     "department.end_role": _end_role,
     "department.assign_area": lambda s: Call(
-        "/department/assign-area", {"employee_id": s.somebody(Role.DEPUTY), "area": f"area-{next(_numbers)}"}
+        "/department/assign-area", {"employee_id": s.somebody(Role.DEPUTY), "area": f"area-{next(NUMBERS)}"}
     ),
     "department.withdraw_area": _withdraw_area,
     "department.start_acting": _start_acting,
@@ -288,7 +206,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "department.revoke_delegation": _revoke,
     "department.complete_handover": _handover,
     "parameter.define": lambda s: Call(
-        "/parameters", {"number": f"P-{1000 + next(_numbers)}", "meaning": "made up", "values": VALUES}
+        "/parameters", {"number": f"P-{1000 + next(NUMBERS)}", "meaning": "made up", "values": VALUES}
     ),
     "parameter.propose": lambda s: Call(
         f"/parameters/{_parameter(s)}/propose", {"values": VALUES, "grounds": "it is time"}
@@ -314,7 +232,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     ),
     "parking.skip": lambda _: Call(
         "/parked/skip",
-        {"event_position": next(_numbers), "row_table": "complaint_row", "row_key": "complaint-1", "reason": "broken"},
+        {"event_position": next(NUMBERS), "row_table": "complaint_row", "row_key": "complaint-1", "reason": "broken"},
     ),
     "complaint.receive": _receive,
     "complaint.assign": _assign,

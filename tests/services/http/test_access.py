@@ -12,7 +12,8 @@ from aggregates.actor import Role
 from services.composition import COMMANDS as ALL_COMMANDS
 from tests.conftest import new_database
 from tests.services.http.access_table import COMMANDS
-from tests.services.http.scenarios import SCENARIOS, Stage
+from tests.services.http.scenarios import SCENARIOS
+from tests.services.http.stage import Stage
 from tests.services.running import Yewu, running
 
 APPOINTABLE = [role for role in Role if role not in {Role.CUSTOMER, Role.SERVICE, Role.CLOCK}]

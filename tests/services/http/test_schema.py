@@ -24,7 +24,8 @@ from services.composition import COMMANDS, QUESTIONS
 from services.http.openapi import document
 from tests.conftest import new_database
 from tests.services.http import access_table
-from tests.services.http.scenarios import SCENARIOS, Stage, things
+from tests.services.http.scenarios import SCENARIOS, things
+from tests.services.http.stage import Stage
 from tests.services.running import Yewu, done, running, wait_until
 
 CHECKS = [

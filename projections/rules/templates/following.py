@@ -1,0 +1,210 @@
+"""What must follow what, be there before it, or come again and again: Completeness, Response, Succession, Cadence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from aggregates.event import Event, Recorded
+from projections.reference import Reference
+from projections.rules.duty import (
+    DONE,
+    OWED,
+    PENDING,
+    UNDETERMINABLE,
+    DutyRow,
+)
+from projections.rules.rule import Events, Handler, Rule, names
+from projections.rules.templates.verdicts import answered, is_late, judged
+from projections.rules.term import Limit
+
+Parts: TypeAlias = Mapping[str, tuple[Events, str | None]]
+"""Of several things each under its name: the events that bring it, and the field that must be filled in (None: any)."""
+
+
+class Completeness(Rule):
+    """After one of `on`, all `parts` are there in time, and before any event of `before`.
+
+    `share`: so much of them in percent, by the version in force then, is enough for `before`.
+    """
+
+    template = "Completeness"
+
+    def __init__(
+        self, *args: Any, on: Events, parts: Parts, before: Events = (), share: Limit | None = None, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.on, self.parts, self.before, self.share = on, parts, before, share
+        self.single = len(parts) == 1 and all(field is None for _, field in parts.values())
+        self._brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
+        for name, (events, field) in parts.items():
+            for event in events:
+                self._brought[event] = (*self._brought.get(event, ()), (name, field))
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(names(events, field) for events, field in self.parts.values())
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.begin) for event in self.on)
+        yield from ((event, self.note) for event in self._brought)
+        yield from ((event, self.use) for event in self.before)
+        yield from ((event, self.end) for event in self.over)
+
+    def use(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """From here on it must have been there, or enough of it."""
+        if row is None or row.state is not OWED or self.share is None:
+            return self.end(row, record, reference)
+        version = self.share.version(reference, record.effective_at)
+        enough = self.share.quantity(version, self.share.value)
+        if version is None or enough is None:
+            return self.done(row, record, UNDETERMINABLE)
+        row = replace(row, version=version.position)
+        if 100 * len(row.evidence or {}) < enough.amount * len(self.parts):
+            return self.missed(row, record, reference)
+        return self.done(row, record)
+
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Some of it has come, perhaps the last."""
+        if row is None or row.state is not OWED:
+            return row
+        if self.single:
+            return answered(self, row, record, reference)
+        known, event = row.evidence or {}, record.event
+        news = {
+            name: record.position
+            for name, field in self._brought[type(event)]
+            if name not in known and (field is None or getattr(event, field) is not None)
+        }
+        if not news:
+            return row
+        row = replace(row, evidence={**known, **news})
+        return row if len(known) + len(news) < len(self.parts) else answered(self, row, record, reference)
+
+
+class Response(Completeness):
+    """After one of `on`, one of `then` follows in time, or with `every` each of them."""
+
+    template = "Response"
+
+    def __init__(self, *args: Any, on: Events, then: Events, every: bool = False, **more: Any) -> None:
+        parts: Parts = {event.__name__: ((event,), None) for event in then} if every else {"answer": (then, None)}
+        super().__init__(*args, on=on, parts=parts, **more)
+
+
+class Existence(Response):
+    """Each case has one of `then` before it is over, whenever that is."""
+
+    template = "Existence"
+
+
+class Stage(NamedTuple):
+    """One step of a succession: what must follow, by when; counted from the beginning, or from the step before."""
+
+    then: Events
+    within: Limit
+    from_start: bool = False
+
+
+class Succession(Rule):
+    """After one of `on` the stages follow, one after the other, each in time; `back` is where the first is owed again.
+
+    An event of a later stage stands for those before it.
+    """
+
+    template = "Succession"
+
+    def __init__(self, *args: Any, on: Events, stages: tuple[Stage, ...], back: Events = (), **more: Any) -> None:
+        super().__init__(*args, within=stages[0].within, **more)
+        self.on, self.stages, self.back = on, stages, back
+        self._stage_of = {event: n for n, stage in reversed([*enumerate(stages)]) for event in stage.then}
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(names(stage.then) for stage in self.stages)
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.begin) for event in self.on)
+        yield from ((event, self.go_back) for event in self.back)
+        yield from ((event, self.advance) for event in self._stage_of)
+        yield from ((event, self.end) for event in self.over)
+
+    def advance(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """A step is taken, in time or not; the next one is owed from here on."""
+        if row is None or row.state is not OWED:
+            return row
+        reached = self._stage_of[type(record.event)]
+        done = row.evidence or {}
+        if reached < len(done):
+            return row
+        if is_late(row, record):
+            row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
+        elif reached == len(self.stages) - 1:
+            row = judged(self, row, record)
+        row = replace(row, evidence={str(n): done.get(str(n), record.position) for n in range(reached + 1)})
+        if reached == len(self.stages) - 1:
+            return replace(row, state=DONE, done_at=record.effective_at, decided_by=record.position)
+        return self._owing(row, reached + 1, record, reference)
+
+    def go_back(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """What was done has to be done again."""
+        if row is None:
+            return row
+        if row.state is OWED and is_late(row, record):
+            row = self.missed(row, record, reference)
+        return self._owing(replace(row, evidence=None, state=OWED), 0, record, reference)
+
+    def _owing(self, row: DutyRow, stage: int, record: Recorded[Any], reference: Reference) -> DutyRow:
+        limit = self.stages[stage].within
+        since = row.began_at if self.stages[stage].from_start else record.effective_at
+        version, allowed = limit.allows(since, reference)
+        due = None if allowed is None else allowed.end(since, 0, reference)
+        return replace(
+            row,
+            verdict=row.verdict if row.missed else PENDING,
+            since_at=since,
+            spent_seconds=0,
+            due_at=due,
+            alarm_at=due,
+            done_at=None,
+            told=0,
+            version=None if version is None else version.position,
+            term_seconds=None if allowed is None else allowed.seconds,
+            around_the_clock=allowed is not None and allowed.around_the_clock,
+        )
+
+
+class Cadence(Rule):
+    """From one of `on` to one of `over`, one of `each` comes again and again, never later than the limit."""
+
+    template = "Cadence"
+
+    def __init__(self, *args: Any, on: Events, each: Events, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.on, self.each = on, each
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        return (names(self.each),)
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.begin) for event in self.on)
+        yield from ((event, self.again) for event in self.each)
+        yield from ((event, self.end) for event in self.over)
+
+    def again(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """It came, in time or not; the next one is owed from here on."""
+        if row is None or row.state is not OWED:
+            return row
+        if is_late(row, record):
+            row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
+        at, decided_by = record.effective_at, record.position
+        due = None if row.term is None else row.term.end(at, 0, reference)
+        return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
+
+    def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        if row is None or row.state is not OWED:
+            return row
+        return self.missed(row, record, reference) if is_late(row, record) else judged(self, row, record)

@@ -1,0 +1,137 @@
+"""Who may, and who must not be the same: AuthorityAt and FourEyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from aggregates.actor import Role
+from aggregates.event import Event, Recorded
+from projections.reference import Reference
+from projections.rules.duty import (
+    CONFORMANT,
+    NOT_APPLICABLE,
+    OWED,
+    PENDING,
+    UNDETERMINABLE,
+    DutyRow,
+)
+from projections.rules.offices import held
+from projections.rules.rule import Events, Handler, Held, Rule, names
+from projections.rules.term import Limit
+
+ACTOR = ""
+"""In place of a field: whoever did it, and whose power was used."""
+
+
+class FourEyes(Rule):
+    """Whoever is named by one of `first` is never named by one of `second`, nor does one of `acts` after that.
+
+    Of each the latest counts, or with `ever` all there have been. A field names a person, `ACTOR` whoever did it and
+    whose power was used.
+    """
+
+    template = "FourEyes"
+
+    def __init__(
+        self, *args: Any, on: Events = (), first: Held, second: Held, acts: Events = (), ever: bool = False, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.on, self.first, self.second, self.acts, self.ever = on, first, second, acts, ever
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(
+            tuple(name for event, field in held.items() for name in names((event,), field or None))
+            for held in (self.first, self.second)
+        )
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.begin) for event in self.on)
+        yield from ((event, self.name) for event in (*self.first, *self.second))
+        yield from ((event, self.look) for event in self.acts)
+        yield from ((event, self.close) for event in self.over)
+
+    def name(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """One of the two is named: is it the other?"""
+        row = row or self.begin(row, record, reference)
+        event = type(record.event)
+        mine, others = ("first", "second") if event in self.first else ("second", "first")
+        who = _persons(record, (self.first if event in self.first else self.second)[event])
+        known = row.parties or {}
+        before = known.get(mine, "").split() if self.ever else []
+        parties = {**known, mine: " ".join(dict.fromkeys([*before, *who]))}
+        row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
+        if not who and record.origin is not None:
+            return row if row.missed else replace(row, verdict=UNDETERMINABLE)
+        if not set(who).isdisjoint(known.get(others, "").split()):
+            return replace(self.missed(row, record, reference), state=row.state)
+        return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
+
+    def look(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Somebody works on it who must not."""
+        second = None if row is None or row.parties is None else row.parties.get("second")
+        if row is None or not second or set(_persons(record, ACTOR)).isdisjoint(second.split()):
+            return row
+        return replace(self.missed(row, record, reference), state=row.state)
+
+    def close(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """The case is over without both of them: there was nobody to be kept apart."""
+        if row is None or row.state is not OWED:
+            return row
+        return self.done(row, record, NOT_APPLICABLE if row.verdict is PENDING else row.verdict)
+
+
+class ByAmount(NamedTuple):
+    """How much is at stake says who may: so much by the value of a parameter these offices, more only those."""
+
+    field: str
+    parameter: str
+    value: str
+    within: tuple[Role, ...]
+    beyond: tuple[Role, ...] = (Role.MANAGER,)
+
+
+class AuthorityAt(Rule):
+    """Each of these events was done by somebody who held that office then, or one of those that its amount asks for;
+    acted in it, or had been lent its power."""
+
+    template = "AuthorityAt"
+
+    def __init__(self, *args: Any, of: Mapping[type[Event], Role | ByAmount], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.of = of
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.judge) for event in self.of)
+
+    def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """Who did it?"""
+        row = row or self.begin(row, record, reference)
+        if record.origin is not None:
+            return row if row.missed else self.done(row, record, UNDETERMINABLE)
+        if any(in_office(record, office, reference) for office in self._offices(record, reference)):
+            return row if row.missed else self.done(row, record)
+        return self.missed(row, record, reference)
+
+    def _offices(self, record: Recorded[Any], reference: Reference) -> tuple[Role, ...]:
+        asked = self.of[type(record.event)]
+        if isinstance(asked, Role):
+            return (asked,)
+        limit = Limit(parameter=asked.parameter, value=asked.value)
+        most = limit.quantity(limit.version(reference, record.effective_at), asked.value)
+        small = most is not None and getattr(record.event, asked.field) <= most.amount
+        return asked.within if small else asked.beyond
+
+
+def _persons(record: Recorded[Any], field: str) -> list[str]:
+    if field == ACTOR:
+        return list(dict.fromkeys((record.actor_id, record.person)))
+    who = getattr(record.event, field)
+    return [] if who is None else [str(who)]
+
+
+def in_office(record: Recorded[Any], office: Role, reference: Reference) -> bool:
+    return held(reference.appointments, office, record.actor_id, record.effective_at)
