@@ -108,12 +108,13 @@ class OpportunityStanding(Fact):
 
 
 class ContractStanding(Fact):
-    """How far a contract has come (3.1.3, 3.1.4): signed when, with whom, and of which amount."""
+    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, and of which amount."""
 
     contract_id: ContractId
     customer_id: CustomerId | None = None
     opportunity_id: OpportunityId | None = None
     amount: Decimal = Decimal(0)
+    authors: tuple[EmployeeId, ...] = ()
     signed_at: datetime | None = None
     content: ContentHash | None = None
 

@@ -1,0 +1,1 @@
+"""Part five: credit, receivables, the law, and what may go wrong."""

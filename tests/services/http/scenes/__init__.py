@@ -1,0 +1,1 @@
+"""Scenarios of commands, a module for each part of the regulation; `scenarios.py` lists them all."""
