@@ -12,9 +12,11 @@ from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
     ComplaintId,
+    ConsultationId,
     CustomerId,
     DepartmentId,
     EmployeeId,
+    LegalReviewId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -28,6 +30,8 @@ from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
+from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.legal_review import ASKERS, LegalReview
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -35,7 +39,19 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    complaints,
+    consultations,
+    customers,
+    duties,
+    employees,
+    legal_reviews,
+    parameters,
+    parked,
+    posts,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -72,6 +88,18 @@ AGGREGATES = (
     ),
     Kind(aggregate=Waiver, id=WaiverId, path="waivers", readers=EVERYONE_INSIDE),
     Kind(
+        aggregate=LegalReview,
+        id=LegalReviewId,
+        path="reviews",
+        readers=Readers(everything=OVERSIGHT | {*ASKERS, Role.LEGAL, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=LegalConsultation,
+        id=ConsultationId,
+        path="consultations",
+        readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
         aggregate=Parking,
         id=ParkingId,
         path="parked",
@@ -88,10 +116,13 @@ VIEWS: tuple[View[Any], ...] = (
     parameters.parameters,
     calendars.calendars,
     waivers.waivers,
+    legal_reviews.reviews,
+    legal_reviews.clearances,
+    consultations.consultations,
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (legal_reviews.clearance,)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -111,6 +142,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
     waivers.on_record,
     waivers.one,
+    legal_reviews.on_record,
+    legal_reviews.queue,
+    legal_reviews.one,
+    consultations.on_record,
+    consultations.one,
     parked.list_,
 )
 
