@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aggregates.actor import Role
-from aggregates.ids import ConsultationId, LegalReviewId
+from aggregates.business.contract import ContractAmendmentDrafted, ContractDrafted, ContractRedrafted
+from aggregates.ids import ConsultationId, ContractId, LegalReviewId
 from aggregates.risk.consultation import LegalAdviceGiven, LegalConsultationAsked
 from aggregates.risk.legal_review import (
     LegalReviewAssigned,
@@ -15,7 +16,11 @@ from aggregates.risk.legal_review import (
 )
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates.following import Response
+from projections.rules.templates.people import ACTOR, FourEyes
 from projections.rules.term import Limit
+
+DRAFTS = (ContractDrafted, ContractRedrafted, ContractAmendmentDrafted)
+REVIEWS = (LegalReviewPassed, LegalReviewPassedWithConditions, LegalReviewRejected)
 
 REVIEWED_IN_TIME = Response(
     "R-RSK-8",
@@ -24,7 +29,7 @@ REVIEWED_IN_TIME = Response(
     clauses=("5.2.4-a",),
     mode=Mode.DETECT,
     on=(LegalReviewRequested,),
-    then=(LegalReviewPassed, LegalReviewPassedWithConditions, LegalReviewRejected),
+    then=REVIEWS,
     shelved=(LegalReviewWithdrawn,),
     within=Limit(parameter="P-42", value=None, named_by=(LegalReviewRequested, "complexity")),
     owed_by=Role.LEGAL,
@@ -45,4 +50,17 @@ CONSULTED_IN_TIME = Response(
     ladder=(Role.MANAGER,),
 )
 
-RULES: tuple[Rule, ...] = (REVIEWED_IN_TIME, CONSULTED_IN_TIME)
+NOT_BY_ITS_DRAFTER = FourEyes(
+    "R-GEN-2.3",
+    "Nobody reviews a version of a contract that they drafted.",
+    cases=ContractId,
+    clauses=("1.3.1", "5.2.4-a"),
+    mode=Mode.PREVENT,
+    case_in=dict.fromkeys(REVIEWS, "contract_id"),
+    first=dict.fromkeys(DRAFTS, ACTOR),
+    second=dict.fromkeys(REVIEWS, ACTOR),
+    version=dict.fromkeys(DRAFTS, "terms.content") | dict.fromkeys(REVIEWS, "content"),
+    owed_by=Role.LEGAL,
+)
+
+RULES: tuple[Rule, ...] = (REVIEWED_IN_TIME, CONSULTED_IN_TIME, NOT_BY_ITS_DRAFTER)
