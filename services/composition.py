@@ -52,11 +52,14 @@ from projections import (
     parameters,
     parked,
     posts,
+    regulation,
     waivers,
 )
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
+from projections.rules.duty import DutyRow
+from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
@@ -143,6 +146,15 @@ VIEWS: tuple[View[Any], ...] = (
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (legal_reviews.clearance,)
 
+POLICIES = (COMPLAINT_CLOCKS,)
+
+_ALL_COMMANDS = all_commands(AGGREGATES)
+COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
+INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
+"""Those that only the clock and policies give."""
+
+MECHANISMS = mechanisms(_ALL_COMMANDS, [view for view in VIEWS if view.row is not DutyRow], POLICIES)
+
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
     complaints.one,
@@ -167,17 +179,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     consultations.on_record,
     consultations.one,
     parked.list_,
+    regulation.coverage_by(MECHANISMS),
+    regulation.evidence,
 )
 
-_ALL_COMMANDS = all_commands(AGGREGATES)
-COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
-INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
-"""Those that only the clock and policies give."""
-
 QUESTIONS = all_questions(ASKED)
-
-POLICIES = (COMPLAINT_CLOCKS,)
-
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""

@@ -21,10 +21,11 @@ Reaction: TypeAlias = Callable[[Recorded[Any]], Iterable[Intent]]
 
 
 class Policy(Value):
-    """Named reactions to events; the name stands in the log as the actor of what follows."""
+    """Named reactions to events; the name stands in the log as the actor of what follows. It serves these clauses."""
 
     name: str
     reactions: Mapping[type[Event], Reaction]
+    clauses: tuple[str, ...] = ()
 
     @property
     def types(self) -> list[str]:

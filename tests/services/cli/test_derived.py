@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from aggregates.actor import Role
+from services.cli.derived import BY_HAND
 from services.cli.main import app
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from tests.services.cli.terminal import Terminal
@@ -123,12 +124,12 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     customer = terminal("complaints", "one", complaint, "--json").document["customer_id"]
     whose = {
         "complaints": complaint, "customers": customer, "employees": terminal.yewu.manager_id,
-        "parameters": "parameter-P-05", "calendars": "calendar-2026",
+        "parameters": "parameter-P-05", "calendars": "calendar-2026", "regulation": "3.3.2-a",
         "waivers": terminal.do("waivers", "request", "--rule", "R-CS-3", "--case-id", complaint, "--expires-at",
                                (datetime.now(UTC) + timedelta(days=9)).isoformat(), "--grounds", "at sea", "-q"),
         **{f"{kind}s": thing for kind, thing in legal.things(terminal.yewu).items()},
     }  # fmt: skip
-    groups = {kind.path for kind in AGGREGATES}
+    groups = {kind.path for kind in AGGREGATES} | BY_HAND
     for asked in QUESTIONS:
         group = asked.declaration.path.partition("/")[0]
         subject = [whose[group]] if asked.in_path else []

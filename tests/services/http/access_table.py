@@ -157,6 +157,8 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/regulation/coverage": EVERYBODY,
+    "/regulation/{clause}/evidence": VERDICTS,
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
