@@ -118,14 +118,13 @@ JUDGED: LiteralString = "SELECT rule AS name, count(*) AS count FROM duty_row GR
 
 
 def _covered(clause: Clause, mechanism: Mechanism, events: Mapping[Code, int], cases: Mapping[Code, int]) -> Coverage:
-    rules, tests = rules_of(clause.id), tests_of(clause.id)
-    built = State.BUILT if tests else State.NO_TEST
+    rules, tests = rules_of(clause.id), named_after(clause.id)
     return Coverage(
         clause=clause.id,
         zh=clause.zh,
         en=clause.en,
         source=clause.source,
-        state=built if mechanism.commands or rules else State.NOT_BUILT,
+        state=state_of(mechanism, rules, tests),
         commands=mechanism.commands,
         views=mechanism.views,
         policies=mechanism.policies,
@@ -136,12 +135,19 @@ def _covered(clause: Clause, mechanism: Mechanism, events: Mapping[Code, int], c
     )
 
 
+def state_of(mechanism: Mechanism, rules: tuple[Code, ...], tests: tuple[str, ...]) -> State:
+    """A clause is built by a command or a rule, and only if a test shows it."""
+    if not mechanism.commands and not rules:
+        return State.NOT_BUILT
+    return State.BUILT if tests else State.NO_TEST
+
+
 def rules_of(clause: Code) -> tuple[Code, ...]:
     """The numbers of the rules that stand for a clause."""
     return tuple(rule.number for rule in RULES if clause in rule.clauses)
 
 
-def tests_of(clause: Code) -> tuple[str, ...]:
+def named_after(clause: Code) -> tuple[str, ...]:
     """The tests that are named after a clause."""
     return _TESTS.get(clause, ())
 

@@ -33,7 +33,7 @@ def all_tests() -> Iterator[tuple[str, str]]:
                 yield path.relative_to(ROOT).as_posix(), node.name
 
 
-def tests_by_clause(tests: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+def by_clause(tests: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
     """The tests of each clause, in the order of the regulation."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path, name in tests:
