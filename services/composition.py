@@ -7,6 +7,7 @@ from typing import Any
 
 from aggregates.actor import INSIDE, Role
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.negotiation import Negotiation
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
@@ -15,6 +16,7 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     EmployeeId,
+    NegotiationId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -35,7 +37,18 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    complaints,
+    customers,
+    duties,
+    employees,
+    negotiations,
+    parameters,
+    parked,
+    posts,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -62,6 +75,7 @@ AGGREGATES = (
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
     Kind(
         aggregate=Complaint,
         id=ComplaintId,
@@ -83,6 +97,7 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    negotiations.negotiations,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -91,7 +106,7 @@ VIEWS: tuple[View[Any], ...] = (
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (negotiations.agreed_terms,)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -99,6 +114,10 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    negotiations.under_way,
+    negotiations.one,
+    negotiations.brief,
+    negotiations.concessions,
     employees.on_record,
     employees.one,
     posts.held_on,
