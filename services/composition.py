@@ -14,10 +14,12 @@ from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
     ComplaintId,
+    ConsultationId,
     ContractId,
     CustomerId,
     DepartmentId,
     EmployeeId,
+    LegalReviewId,
     NegotiationId,
     ParameterId,
     ParkingId,
@@ -32,6 +34,8 @@ from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
+from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.legal_review import ASKERS, LegalReview
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -42,9 +46,11 @@ from infra.read_model.fingerprint import fingerprint
 from projections import (
     calendars,
     complaints,
+    consultations,
     customers,
     duties,
     employees,
+    legal_reviews,
     negotiations,
     parameters,
     parked,
@@ -105,6 +111,18 @@ AGGREGATES = (
     ),
     Kind(aggregate=Waiver, id=WaiverId, path="waivers", readers=EVERYONE_INSIDE),
     Kind(
+        aggregate=LegalReview,
+        id=LegalReviewId,
+        path="reviews",
+        readers=Readers(everything=OVERSIGHT | {*ASKERS, Role.LEGAL, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=LegalConsultation,
+        id=ConsultationId,
+        path="consultations",
+        readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
         aggregate=Parking,
         id=ParkingId,
         path="parked",
@@ -122,10 +140,16 @@ VIEWS: tuple[View[Any], ...] = (
     parameters.parameters,
     calendars.calendars,
     waivers.waivers,
+    legal_reviews.reviews,
+    legal_reviews.clearances,
+    consultations.consultations,
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (negotiations.agreed_terms,)
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    negotiations.agreed_terms,
+    legal_reviews.clearance,
+)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -149,6 +173,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
     waivers.on_record,
     waivers.one,
+    legal_reviews.on_record,
+    legal_reviews.queue,
+    legal_reviews.one,
+    consultations.on_record,
+    consultations.one,
     parked.list_,
 )
 

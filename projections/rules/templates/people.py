@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -26,20 +27,33 @@ ACTOR = ""
 """In place of a field: whoever did it, and whose power was used."""
 
 
+PARTS = ("first", "second")
+
+
 class FourEyes(Rule):
     """Whoever is named by one of `first` is never named by one of `second`, nor does one of `acts` after that.
 
-    Of each the latest counts, or with `ever` all there have been. A field names a person, `ACTOR` whoever did it and
-    whose power was used.
+    Of each the latest counts, or with `ever` all there have been; with `version`, the fields that say which version of
+    the case is meant, of each version by itself. A field names a person, `ACTOR` whoever did it and whose power was
+    used.
     """
 
     template = "FourEyes"
 
     def __init__(
-        self, *args: Any, on: Events = (), first: Held, second: Held, acts: Events = (), ever: bool = False, **more: Any
+        self,
+        *args: Any,
+        on: Events = (),
+        first: Held,
+        second: Held,
+        acts: Events = (),
+        ever: bool = False,
+        version: Held | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(*args, **more)
         self.on, self.first, self.second, self.acts, self.ever = on, first, second, acts, ever
+        self.version = {event: attrgetter(field) for event, field in (version or {}).items()}
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -58,7 +72,8 @@ class FourEyes(Rule):
         """One of the two is named: is it the other?"""
         row = row or self.begin(row, record, reference)
         event = type(record.event)
-        mine, others = ("first", "second") if event in self.first else ("second", "first")
+        of_this = f" {self.version[event](record.event)}" if self.version else ""
+        mine, others = (f"{part}{of_this}" for part in (PARTS if event in self.first else PARTS[::-1]))
         who = _persons(record, (self.first if event in self.first else self.second)[event])
         known = row.parties or {}
         before = known.get(mine, "").split() if self.ever else []

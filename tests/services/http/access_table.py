@@ -93,6 +93,16 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "review.request": "BD BDL PM",
+    "review.assign": "LEG",
+    "review.let_pass": "LEG",
+    "review.let_pass_on_conditions": "LEG",
+    "review.reject": "LEG",
+    "review.withdraw": "BD BDL PM",
+    "consultation.ask": STAFF,
+    "consultation.advise": "LEG",
+    "consultation.follow": STAFF,
+    "consultation.not_follow": STAFF,
 }
 
 
@@ -124,6 +134,13 @@ PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 VERDICTS = Reads("MGR DEP AUD CSL DAL")
 """Compliance: findings are the manager's and auditors'; leads see how their work stands."""
 
+REVIEWS = Reads(f"BD BDL PM LEG DEP {EVIDENCE}")
+"""5.2.4: counsel and whoever brings contracts to counsel."""
+
+IN_CONFIDENCE = f"LEG {EVIDENCE}"
+CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
+"""5.2.4: what is said between somebody and counsel."""
+
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
 
@@ -150,6 +167,13 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/reviews": REVIEWS,
+    "/reviews/queue": REVIEWS,
+    "/reviews/{review_id}": REVIEWS,
+    "/reviews/difference": REVIEWS,
+    "/consultations": CONSULTATIONS,
+    "/consultations/{consultation_id}": CONSULTATIONS,
+    "/consultations/difference": CONSULTATIONS,
     "/parked": Reads("MGR DEP AUD DAL"),
     "/parked/difference": Reads("MGR DEP AUD DAL"),
     "/duties": EVERYBODY,
@@ -173,6 +197,8 @@ READS: Mapping[str, Reads] = {
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "review": REVIEWS,
+            "consultation": CONSULTATIONS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()
@@ -185,5 +211,9 @@ RESTRICTED: Mapping[str, str] = {
     "NegotiationBriefPrepared": f"{DECIDERS} AUD",
     "NegotiationBriefReturned": f"{DECIDERS} AUD",
     "BelowFloorApproved": f"{DECIDERS} AUD",
+    "LegalConsultationAsked": IN_CONFIDENCE,
+    "LegalAdviceGiven": IN_CONFIDENCE,
+    "AdviceFollowed": IN_CONFIDENCE,
+    "AdviceNotFollowed": IN_CONFIDENCE,
 }
 """Events that fewer may read than the rest of the log."""
