@@ -47,9 +47,12 @@ from projections import (
     calendars,
     complaints,
     consultations,
+    contract_gates,
+    contracts,
     customers,
     duties,
     employees,
+    handovers,
     legal_reviews,
     negotiations,
     parameters,
@@ -88,18 +91,7 @@ AGGREGATES = (
         aggregate=Contract,
         id=ContractId,
         path="contracts",
-        readers=Readers(
-            everything=OVERSIGHT
-            | {
-                Role.BUSINESS_DEVELOPMENT,
-                Role.BUSINESS_DEVELOPMENT_LEAD,
-                Role.DEPUTY,
-                Role.LEGAL,
-                Role.FINANCE,
-                Role.PROJECT_LEAD,
-                Role.RECORDS,
-            }
-        ),
+        readers=contracts.READERS,
     ),
     Kind(
         aggregate=Complaint,
@@ -135,6 +127,9 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.handlers,
     customers.customers,
     negotiations.negotiations,
+    contracts.contracts,
+    contract_gates.passages,
+    handovers.terms,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -148,6 +143,7 @@ VIEWS: tuple[View[Any], ...] = (
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     negotiations.agreed_terms,
+    contracts.contract_standing,
     legal_reviews.clearance,
 )
 
@@ -161,6 +157,13 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     negotiations.one,
     negotiations.brief,
     negotiations.concessions,
+    contracts.register,
+    contracts.one,
+    contracts.obligations,
+    contracts.payments,
+    contract_gates.gates,
+    handovers.queue,
+    handovers.expiring,
     employees.on_record,
     employees.one,
     posts.held_on,
