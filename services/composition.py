@@ -14,12 +14,14 @@ from aggregates.ids import (
     CalendarId,
     ComplaintId,
     ContractId,
+    CreditId,
     CustomerId,
     DepartmentId,
     EmployeeId,
     ParameterId,
     ParkingId,
     ReadingsId,
+    ReceivableId,
     RefusalsId,
     WaiverId,
 )
@@ -30,6 +32,8 @@ from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
+from aggregates.risk.credit import Credit
+from aggregates.risk.receivable import COLLECTORS, Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -37,11 +41,25 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    complaints,
+    credit,
+    customers,
+    duties,
+    employees,
+    parameters,
+    parked,
+    posts,
+    receivables,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.credit_gate import CREDIT_GATE
+from services.policies.dunning_ladder import DUNNING_LADDER
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -82,6 +100,18 @@ AGGREGATES = (
         ),
     ),
     Kind(
+        aggregate=Credit,
+        id=CreditId,
+        path="credits",
+        readers=Readers(everything=OVERSIGHT | {Role.FINANCE, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Receivable,
+        id=ReceivableId,
+        path="receivables",
+        readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
         aggregate=Complaint,
         id=ComplaintId,
         path="complaints",
@@ -102,6 +132,8 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    credit.credits_,
+    receivables.receivables,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -110,7 +142,7 @@ VIEWS: tuple[View[Any], ...] = (
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (credit.credit_standing,)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -118,6 +150,13 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    credit.limits,
+    credit.one,
+    receivables.open_items,
+    receivables.one,
+    receivables.ageing,
+    receivables.dunning,
+    receivables.figures,
     employees.on_record,
     employees.one,
     posts.held_on,
@@ -140,7 +179,7 @@ INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _A
 
 QUESTIONS = all_questions(ASKED)
 
-POLICIES = (COMPLAINT_CLOCKS,)
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
 
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})

@@ -29,17 +29,27 @@ ACTOR = ""
 class FourEyes(Rule):
     """Whoever is named by one of `first` is never named by one of `second`, nor does one of `acts` after that.
 
-    Of each the latest counts, or with `ever` all there have been. A field names a person, `ACTOR` whoever did it and
-    whose power was used.
+    Of each the latest counts, or with `ever` all there have been; with `in_order` it is looked at only when a second is
+    named, for the first may be named again by then. A field names a person or several, `ACTOR` whoever did it and whose
+    power was used.
     """
 
     template = "FourEyes"
 
     def __init__(
-        self, *args: Any, on: Events = (), first: Held, second: Held, acts: Events = (), ever: bool = False, **more: Any
+        self,
+        *args: Any,
+        on: Events = (),
+        first: Held,
+        second: Held,
+        acts: Events = (),
+        ever: bool = False,
+        in_order: bool = False,
+        **more: Any,
     ) -> None:
         super().__init__(*args, **more)
-        self.on, self.first, self.second, self.acts, self.ever = on, first, second, acts, ever
+        self.on, self.first, self.second, self.acts = on, first, second, acts
+        self.ever, self.in_order = ever, in_order
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -66,6 +76,8 @@ class FourEyes(Rule):
         row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
         if not who and record.origin is not None:
             return row if row.missed else replace(row, verdict=UNDETERMINABLE)
+        if self.in_order and mine == "first":
+            return row
         if not set(who).isdisjoint(known.get(others, "").split()):
             return replace(self.missed(row, record, reference), state=row.state)
         return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
@@ -130,7 +142,7 @@ def _persons(record: Recorded[Any], field: str) -> list[str]:
     if field == ACTOR:
         return list(dict.fromkeys((record.actor_id, record.person)))
     who = getattr(record.event, field)
-    return [] if who is None else [str(who)]
+    return [] if who is None else list(who) if isinstance(who, tuple) else [str(who)]
 
 
 def in_office(record: Recorded[Any], office: Role, reference: Reference) -> bool:
