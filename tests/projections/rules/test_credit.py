@@ -47,7 +47,7 @@ ACME, CREDIT, DEAL, OTHER = "customer-acme", "credit-customer-acme", "contract-1
 BILL = "receivable-contract-1-a"
 WORDS, MAIL = Text("words"), Code("mail")
 CUSTOMER, THE_DEAL = CustomerId(ACME), ContractId(DEAL)
-HUNDRED = Decimal(100)
+HUNDRED, AS_ONESELF = Decimal(100), Envelope()
 
 assessed = CreditAssessed(
     customer_id=CUSTOMER, scorecard=Code("P-46"), factors={}, score=50, grade=Grade.C, rationale=WORDS,
@@ -82,8 +82,8 @@ def amended(amount: int, at: datetime) -> Happened:
     return Happened(event, at, LI, stream_id=DEAL)
 
 
-def of_credit(event: Event, at: datetime = on(2), by: str = ANNA, **more: Envelope) -> Happened:
-    return Happened(event, at, by, stream_id=CREDIT, **more)
+def of_credit(event: Event, at: datetime | None = None, by: str = ANNA, envelope: Envelope = AS_ONESELF) -> Happened:
+    return Happened(event, at or on(2), by, envelope, stream_id=CREDIT)
 
 
 def billed(event: Event, at: datetime) -> Happened:
