@@ -16,6 +16,7 @@ from aggregates.ids import (
     ComplaintId,
     ConsultationId,
     ContractId,
+    CreditId,
     CustomerId,
     DepartmentId,
     EmployeeId,
@@ -24,6 +25,7 @@ from aggregates.ids import (
     ParameterId,
     ParkingId,
     ReadingsId,
+    ReceivableId,
     RefusalsId,
     WaiverId,
 )
@@ -35,7 +37,9 @@ from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
 from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.credit import Credit
 from aggregates.risk.legal_review import ASKERS, LegalReview
+from aggregates.risk.receivable import COLLECTORS, Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -49,6 +53,7 @@ from projections import (
     consultations,
     contract_gates,
     contracts,
+    credit,
     customers,
     duties,
     employees,
@@ -58,12 +63,15 @@ from projections import (
     parameters,
     parked,
     posts,
+    receivables,
     waivers,
 )
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.credit_gate import CREDIT_GATE
+from services.policies.dunning_ladder import DUNNING_LADDER
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -92,6 +100,18 @@ AGGREGATES = (
         id=ContractId,
         path="contracts",
         readers=contracts.READERS,
+    ),
+    Kind(
+        aggregate=Credit,
+        id=CreditId,
+        path="credits",
+        readers=Readers(everything=OVERSIGHT | {Role.FINANCE, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Receivable,
+        id=ReceivableId,
+        path="receivables",
+        readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
         aggregate=Complaint,
@@ -130,6 +150,8 @@ VIEWS: tuple[View[Any], ...] = (
     contracts.contracts,
     contract_gates.passages,
     handovers.terms,
+    credit.credits_,
+    receivables.receivables,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -145,6 +167,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     negotiations.agreed_terms,
     contracts.contract_standing,
     legal_reviews.clearance,
+    credit.credit_standing,
 )
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
@@ -164,6 +187,13 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     contract_gates.gates,
     handovers.queue,
     handovers.expiring,
+    credit.limits,
+    credit.one,
+    receivables.open_items,
+    receivables.one,
+    receivables.ageing,
+    receivables.dunning,
+    receivables.figures,
     employees.on_record,
     employees.one,
     posts.held_on,
@@ -191,7 +221,7 @@ INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _A
 
 QUESTIONS = all_questions(ASKED)
 
-POLICIES = (COMPLAINT_CLOCKS,)
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
 
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})

@@ -13,6 +13,7 @@ from projections.reference import Reference
 from projections.rules.duty import (
     CONFORMANT,
     DONE,
+    NOT_APPLICABLE,
     OWED,
     PENDING,
     VIOLATED,
@@ -77,17 +78,25 @@ class Equality(Rule):
 class Threshold(Rule):
     """After each of `at`, what the case has come to stays within its bounds.
 
-    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is.
+    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `known`: the
+    events that are learned from and not judged.
     """
 
     template = "Threshold"
 
-    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, **more: Any) -> None:
+    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, known: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.at, self.learn, self.breach = at, learn, breach
+        self.at, self.learn, self.breach, self.known = at, learn, breach, known
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.note) for event in self.known)
         yield from ((event, self.judge) for event in self.at)
+
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """This counts when something is judged; until then there is nothing to judge."""
+        if row is None:
+            row = replace(self.begin(row, record, reference), verdict=NOT_APPLICABLE, state=DONE)
+        return replace(row, parties=self.learn(row.parties or {}, record))
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """What has it come to? Violated once is violated."""
