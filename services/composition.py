@@ -8,6 +8,7 @@ from typing import Any
 from aggregates.actor import INSIDE, Role
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.negotiation import Negotiation
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
@@ -15,13 +16,16 @@ from aggregates.ids import (
     ComplaintId,
     ConsultationId,
     ContractId,
+    CreditId,
     CustomerId,
     DepartmentId,
     EmployeeId,
     LegalReviewId,
+    NegotiationId,
     ParameterId,
     ParkingId,
     ReadingsId,
+    ReceivableId,
     RefusalsId,
     WaiverId,
 )
@@ -33,7 +37,9 @@ from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
 from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.credit import Credit
 from aggregates.risk.legal_review import ASKERS, LegalReview
+from aggregates.risk.receivable import COLLECTORS, Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -45,13 +51,19 @@ from projections import (
     calendars,
     complaints,
     consultations,
+    contract_gates,
+    contracts,
+    credit,
     customers,
     duties,
     employees,
+    handovers,
     legal_reviews,
+    negotiations,
     parameters,
     parked,
     posts,
+    receivables,
     regulation,
     waivers,
 )
@@ -61,6 +73,8 @@ from projections.rules.catalogue import RULES
 from projections.rules.duty import DutyRow
 from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.credit_gate import CREDIT_GATE
+from services.policies.dunning_ladder import DUNNING_LADDER
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -83,22 +97,24 @@ AGGREGATES = (
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
     Kind(
         aggregate=Contract,
         id=ContractId,
         path="contracts",
-        readers=Readers(
-            everything=OVERSIGHT
-            | {
-                Role.BUSINESS_DEVELOPMENT,
-                Role.BUSINESS_DEVELOPMENT_LEAD,
-                Role.DEPUTY,
-                Role.LEGAL,
-                Role.FINANCE,
-                Role.PROJECT_LEAD,
-                Role.RECORDS,
-            }
-        ),
+        readers=contracts.READERS,
+    ),
+    Kind(
+        aggregate=Credit,
+        id=CreditId,
+        path="credits",
+        readers=Readers(everything=OVERSIGHT | {Role.FINANCE, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Receivable,
+        id=ReceivableId,
+        path="receivables",
+        readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
         aggregate=Complaint,
@@ -133,6 +149,12 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    negotiations.negotiations,
+    contracts.contracts,
+    contract_gates.passages,
+    handovers.terms,
+    credit.credits_,
+    receivables.receivables,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -144,9 +166,14 @@ VIEWS: tuple[View[Any], ...] = (
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (legal_reviews.clearance,)
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    negotiations.agreed_terms,
+    contracts.contract_standing,
+    legal_reviews.clearance,
+    credit.credit_standing,
+)
 
-POLICIES = (COMPLAINT_CLOCKS,)
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
@@ -161,6 +188,24 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    negotiations.under_way,
+    negotiations.one,
+    negotiations.brief,
+    negotiations.concessions,
+    contracts.register,
+    contracts.one,
+    contracts.obligations,
+    contracts.payments,
+    contract_gates.gates,
+    handovers.queue,
+    handovers.expiring,
+    credit.limits,
+    credit.one,
+    receivables.open_items,
+    receivables.one,
+    receivables.ageing,
+    receivables.dunning,
+    receivables.figures,
     employees.on_record,
     employees.one,
     posts.held_on,

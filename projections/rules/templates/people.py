@@ -34,7 +34,8 @@ class FourEyes(Rule):
     """Whoever is named by one of `first` is never named by one of `second`, nor does one of `acts` after that.
 
     Of each the latest counts, or with `ever` all there have been; with `version`, the fields that say which version of
-    the case is meant, of each version by itself. A field names a person, `ACTOR` whoever did it and whose power was
+    the case is meant, of each version by itself. With `in_order` it is looked at only when a second is named, for the
+    first may be named again by then. A field names a person or several, `ACTOR` whoever did it and whose power was
     used.
     """
 
@@ -49,10 +50,12 @@ class FourEyes(Rule):
         acts: Events = (),
         ever: bool = False,
         version: Held | None = None,
+        in_order: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
-        self.on, self.first, self.second, self.acts, self.ever = on, first, second, acts, ever
+        self.on, self.first, self.second, self.acts = on, first, second, acts
+        self.ever, self.in_order = ever, in_order
         self.version = {event: attrgetter(field) for event, field in (version or {}).items()}
 
     @property
@@ -81,6 +84,8 @@ class FourEyes(Rule):
         row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
         if not who and record.origin is not None:
             return row if row.missed else replace(row, verdict=UNDETERMINABLE)
+        if self.in_order and event in self.first:
+            return row
         if not set(who).isdisjoint(known.get(others, "").split()):
             return replace(self.missed(row, record, reference), state=row.state)
         return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
@@ -145,7 +150,7 @@ def _persons(record: Recorded[Any], field: str) -> list[str]:
     if field == ACTOR:
         return list(dict.fromkeys((record.actor_id, record.person)))
     who = getattr(record.event, field)
-    return [] if who is None else [str(who)]
+    return [] if who is None else list(who) if isinstance(who, tuple) else [str(who)]
 
 
 def in_office(record: Recorded[Any], office: Role, reference: Reference) -> bool:

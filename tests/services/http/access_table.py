@@ -17,6 +17,12 @@ DESK = "CS CSL"
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
+SELLERS = "BD BDL"
+"""2.2.3: business development negotiates and draws up contracts."""
+
+DECIDERS = "DEP MGR"
+"""3.1.3: what is at stake says which of the two."""
+
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
     "department.rename_unit": APPOINTERS,
@@ -51,6 +57,17 @@ COMMANDS: Mapping[str, str] = {
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
     "customer.assign_owner": "BDL DEP MGR",
+    "negotiation.prepare_brief": SELLERS,
+    "negotiation.revise_brief": SELLERS,
+    "negotiation.approve_brief": DECIDERS,
+    "negotiation.return_brief": DECIDERS,
+    "negotiation.open": SELLERS,
+    "negotiation.record_round": SELLERS,
+    "negotiation.offer_terms": SELLERS,
+    "negotiation.receive_counter_offer": SELLERS,
+    "negotiation.approve_below_floor": DECIDERS,
+    "negotiation.agree_terms": SELLERS,
+    "negotiation.break_off": SELLERS,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -108,6 +125,9 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
+"""3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
+
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
 
@@ -132,6 +152,10 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/negotiations": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
+    "/negotiations/concessions": Reads(f"{DECIDERS} AUD"),
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -169,6 +193,7 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "negotiation": NEGOTIATIONS,
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
@@ -185,6 +210,9 @@ READS: Mapping[str, Reads] = {
 RESTRICTED: Mapping[str, str] = {
     "CommandRefused": EVIDENCE,
     "RestrictedFieldsRead": EVIDENCE,
+    "NegotiationBriefPrepared": f"{DECIDERS} AUD",
+    "NegotiationBriefReturned": f"{DECIDERS} AUD",
+    "BelowFloorApproved": f"{DECIDERS} AUD",
     "LegalConsultationAsked": IN_CONFIDENCE,
     "LegalAdviceGiven": IN_CONFIDENCE,
     "AdviceFollowed": IN_CONFIDENCE,
