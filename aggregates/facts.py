@@ -19,6 +19,7 @@ from aggregates.ids import (
     OpportunityId,
     ResearchId,
 )
+from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, EmployeeId, OpportunityId, ResearchId, SegmentId
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 
@@ -91,10 +92,11 @@ class CustomerStanding(Fact):
 
 
 class PublishedResearch(Fact):
-    """What research has come to (3.1.1): `published_at` is None while it is open."""
+    """What research has come to (3.1.1): `published_at` is None while it is open; `segment_ids` are its targets."""
 
     research_id: ResearchId
     published_at: datetime | None = None
+    segment_ids: tuple[SegmentId, ...] = ()
 
 
 class PlanStanding(Fact):

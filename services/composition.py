@@ -7,20 +7,28 @@ from typing import Any
 
 from aggregates.actor import INSIDE, Role
 from aggregates.business.contract import Contract
+from aggregates.business.campaign import Campaign
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.development_plan import DevelopmentPlan
+from aggregates.business.research import Research
+from aggregates.business.segment import Segment
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
+    CampaignId,
     ComplaintId,
     ContractId,
     CustomerId,
     DepartmentId,
+    DevelopmentPlanId,
     EmployeeId,
     ParameterId,
     ParkingId,
     ReadingsId,
     RefusalsId,
+    ResearchId,
+    SegmentId,
     WaiverId,
 )
 from aggregates.information.parking import Parking
@@ -29,7 +37,7 @@ from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
-from aggregates.readers import Readers
+from aggregates.readers import BUSINESS_TEAM, Readers
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -37,7 +45,21 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    campaigns,
+    complaints,
+    customers,
+    duties,
+    employees,
+    parameters,
+    parked,
+    plans,
+    posts,
+    research,
+    segments,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -64,6 +86,10 @@ AGGREGATES = (
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=Segment, id=SegmentId, path="segments", readers=BUSINESS_TEAM),
+    Kind(aggregate=Research, id=ResearchId, path="research", readers=BUSINESS_TEAM),
+    Kind(aggregate=DevelopmentPlan, id=DevelopmentPlanId, path="plans", readers=BUSINESS_TEAM),
+    Kind(aggregate=Campaign, id=CampaignId, path="campaigns", readers=BUSINESS_TEAM),
     Kind(
         aggregate=Contract,
         id=ContractId,
@@ -102,6 +128,11 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    segments.segments,
+    segments.items,
+    research.research,
+    plans.plans,
+    campaigns.campaigns,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -110,7 +141,7 @@ VIEWS: tuple[View[Any], ...] = (
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (research.published_research, plans.plan_standing)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -118,6 +149,19 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    segments.freshness,
+    segments.intelligence,
+    segments.one,
+    research.on_record,
+    research.scores,
+    research.one,
+    plans.on_record,
+    plans.gate,
+    plans.goals,
+    plans.one,
+    campaigns.on_record,
+    campaigns.channels,
+    campaigns.one,
     employees.on_record,
     employees.one,
     posts.held_on,

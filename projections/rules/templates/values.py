@@ -65,17 +65,24 @@ class Equality(Rule):
 class Threshold(Rule):
     """After each of `at`, what the case has come to stays within its bounds.
 
-    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is.
+    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `on`: what
+    begins a case and is learnt from, but not judged yet.
     """
 
     template = "Threshold"
 
-    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, **more: Any) -> None:
+    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, on: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.at, self.learn, self.breach = at, learn, breach
+        self.on, self.at, self.learn, self.breach = on, at, learn, breach
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.note) for event in self.on)
         yield from ((event, self.judge) for event in self.at)
+
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """What will be judged later."""
+        known = {} if row is None or row.parties is None else row.parties
+        return replace(self.begin(row, record, reference), parties=self.learn(known, record))
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """What has it come to? Violated once is violated."""
