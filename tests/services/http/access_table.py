@@ -17,6 +17,9 @@ DESK = "CS CSL"
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
+TEAM = "BD BDL"
+"""3.1: whoever wins customers; the lead answers for what goes out (2.2.3)."""
+
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
     "department.rename_unit": APPOINTERS,
@@ -51,6 +54,22 @@ COMMANDS: Mapping[str, str] = {
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
     "customer.assign_owner": "BDL DEP MGR",
+    "segment.watch": TEAM,
+    "segment.unwatch": "BDL",
+    "segment.watch_again": TEAM,
+    "segment.record_intelligence": TEAM,
+    "research.open": TEAM,
+    "research.analyse_segment": TEAM,
+    "research.publish": "BDL",
+    "plan.draft": TEAM,
+    "plan.redraft": TEAM,
+    "plan.submit": TEAM,
+    "plan.approve": "MGR",
+    "plan.send_back": "MGR",
+    "plan.adjust_strategy": "BDL",
+    "plan.evaluate": "BDL MGR",
+    "campaign.start": TEAM,
+    "campaign.end": TEAM,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -98,6 +117,9 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
+"""Business development: the team, and whoever decides on its work."""
+
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
 
@@ -115,6 +137,16 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    **{
+        address: DEVELOPMENT
+        for page, id_, more in (
+            ("segments", "segment_id", ("intelligence", "intelligence/difference")),
+            ("research", "research_id", ("scores", "difference")),
+            ("plans", "plan_id", ("gate", "goals", "difference")),
+            ("campaigns", "campaign_id", ("channels", "difference")),
+        )
+        for address in (f"/{page}", f"/{page}/{{{id_}}}", *(f"/{page}/{name}" for name in more))
+    },
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -143,6 +175,7 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
