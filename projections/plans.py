@@ -147,10 +147,10 @@ async def gate(db: Database, late: bool | None = None) -> list[Waiting]:
     where, values = matching({"late = %s": late})
     query = f"""
         SELECT * FROM (
-            SELECT plan_id, version, authors, submitted_at, due_at, coalesce(due_at < %s, false) AS late,
+            SELECT plan_id, p.version, authors, submitted_at, due_at, coalesce(due_at < %s, false) AS late,
                 extract(epoch FROM %s - submitted_at)::double precision / 86400 AS waiting_days
-            FROM plan_row LEFT JOIN duty_row ON rule = 'R-BD-3.1' AND case_id = plan_id
-            WHERE status = 'submitted') q
+            FROM plan_row p LEFT JOIN duty_row ON rule = 'R-BD-3.1' AND case_id = plan_id
+            WHERE p.status = 'submitted') q
         WHERE {where}"""
     return await select(db, Waiting, query, db.moment, db.moment, *values)
 
