@@ -6,19 +6,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
+from aggregates.business.campaign import Campaign
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.research import Research
+from aggregates.business.segment import Segment
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
+    CampaignId,
     ComplaintId,
     ConsultationId,
     ContractId,
     CreditId,
     CustomerId,
     DepartmentId,
+    DevelopmentPlanId,
     EmployeeId,
     LegalReviewId,
     NegotiationId,
@@ -27,6 +33,8 @@ from aggregates.ids import (
     ReadingsId,
     ReceivableId,
     RefusalsId,
+    ResearchId,
+    SegmentId,
     WaiverId,
 )
 from aggregates.information.parking import Parking
@@ -35,7 +43,7 @@ from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
-from aggregates.readers import Readers
+from aggregates.readers import BUSINESS_TEAM, Readers
 from aggregates.risk.consultation import LegalConsultation
 from aggregates.risk.credit import Credit
 from aggregates.risk.legal_review import ASKERS, LegalReview
@@ -49,6 +57,7 @@ from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
 from projections import (
     calendars,
+    campaigns,
     complaints,
     consultations,
     contract_gates,
@@ -62,9 +71,12 @@ from projections import (
     negotiations,
     parameters,
     parked,
+    plans,
     posts,
     receivables,
     regulation,
+    research,
+    segments,
     waivers,
 )
 from projections.row import View
@@ -98,6 +110,10 @@ AGGREGATES = (
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
     Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
+    Kind(aggregate=Segment, id=SegmentId, path="segments", readers=BUSINESS_TEAM),
+    Kind(aggregate=Research, id=ResearchId, path="research", readers=BUSINESS_TEAM),
+    Kind(aggregate=DevelopmentPlan, id=DevelopmentPlanId, path="plans", readers=BUSINESS_TEAM),
+    Kind(aggregate=Campaign, id=CampaignId, path="campaigns", readers=BUSINESS_TEAM),
     Kind(
         aggregate=Contract,
         id=ContractId,
@@ -155,6 +171,11 @@ VIEWS: tuple[View[Any], ...] = (
     handovers.terms,
     credit.credits_,
     receivables.receivables,
+    segments.segments,
+    segments.items,
+    research.research,
+    plans.plans,
+    campaigns.campaigns,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -171,6 +192,8 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     contracts.contract_standing,
     legal_reviews.clearance,
     credit.credit_standing,
+    research.published_research,
+    plans.plan_standing,
 )
 
 POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
@@ -206,6 +229,19 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     receivables.ageing,
     receivables.dunning,
     receivables.figures,
+    segments.freshness,
+    segments.intelligence,
+    segments.one,
+    research.on_record,
+    research.scores,
+    research.one,
+    plans.on_record,
+    plans.gate,
+    plans.goals,
+    plans.one,
+    campaigns.on_record,
+    campaigns.channels,
+    campaigns.one,
     employees.on_record,
     employees.one,
     posts.held_on,
