@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from projections.rules import organisation, service
+from projections.rules import customers, organisation, service
 from projections.rules.rule import Rule
 
-RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES)
+RULES: tuple[Rule, ...] = (*organisation.RULES, *customers.RULES, *service.RULES)
 BY_NUMBER: Mapping[str, Rule] = {rule.number: rule for rule in RULES}
