@@ -8,6 +8,7 @@ from typing import Any
 from aggregates.actor import INSIDE, Role
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.opportunity import Opportunity
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
@@ -17,6 +18,7 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     EmployeeId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -37,7 +39,22 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    complaints,
+    customers,
+    duties,
+    employees,
+    likeness,
+    opportunities,
+    outreach,
+    parameters,
+    parked,
+    posts,
+    relations,
+    sales,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
@@ -82,6 +99,12 @@ AGGREGATES = (
         ),
     ),
     Kind(
+        aggregate=Opportunity,
+        id=OpportunityId,
+        path="opportunities",
+        readers=opportunities.READERS,
+    ),
+    Kind(
         aggregate=Complaint,
         id=ComplaintId,
         path="complaints",
@@ -102,6 +125,9 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    relations.relations,
+    outreach.outreach,
+    opportunities.opportunities,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -110,7 +136,10 @@ VIEWS: tuple[View[Any], ...] = (
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    relations.standing,
+    opportunities.standing,
+)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -118,6 +147,17 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    relations.with_all,
+    relations.silence,
+    relations.funnel,
+    outreach.mix,
+    likeness.duplicates,
+    opportunities.pipeline,
+    opportunities.one,
+    sales.stages,
+    sales.time_in_stage,
+    sales.results,
+    sales.forecasts,
     employees.on_record,
     employees.one,
     posts.held_on,
