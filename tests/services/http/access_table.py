@@ -17,6 +17,12 @@ DESK = "CS CSL"
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
+SELLERS = "BD BDL"
+"""3.1.2, 3.1.3: business development."""
+
+LEADS = "BDL DEP MGR"
+"""2.2.3-b: who decides about customers."""
+
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
     "department.rename_unit": APPOINTERS,
@@ -50,7 +56,30 @@ COMMANDS: Mapping[str, str] = {
     "customer.correct_profile": COUNTERS,
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
-    "customer.assign_owner": "BDL DEP MGR",
+    "customer.assign_owner": LEADS,
+    "customer.record_need": COUNTERS,
+    "customer.qualify": SELLERS,
+    "customer.activate": SELLERS,
+    "customer.assign_tier": LEADS,
+    "customer.lose": SELLERS,
+    "customer.block": LEADS,
+    "customer.unblock": LEADS,
+    "customer.merge": LEADS,
+    "customer.record_objection": COUNTERS,
+    "customer.withdraw_objection": COUNTERS,
+    "customer.contact": COUNTERS,
+    "opportunity.identify": SELLERS,
+    "opportunity.move": SELLERS,
+    "opportunity.assign_owner": LEADS,
+    "opportunity.confirm_needs": SELLERS,
+    "opportunity.qualify": SELLERS,
+    "opportunity.change_stage": SELLERS,
+    "opportunity.estimate_value": SELLERS,
+    "opportunity.forecast_close": SELLERS,
+    "opportunity.win": SELLERS,
+    "opportunity.lose": SELLERS,
+    "opportunity.abandon": SELLERS,
+    "opportunity.reopen": SELLERS,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -98,6 +127,14 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+RELATIONS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+"""What is thought of a customer is for whoever meets customers and for its owner, never for the customer."""
+
+OUTREACH = Reads(f"{COUNTERS} DEP {EVIDENCE}")
+PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
+"""3.1.3: the team of business development, and whoever owns one."""
+
+SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
 
@@ -115,6 +152,19 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/customers/relations": RELATIONS,
+    "/relations/difference": RELATIONS,
+    "/customers/silence": OUTREACH,
+    "/customers/funnel": OUTREACH,
+    "/customers/outreach": OUTREACH,
+    "/customers/duplicates": OUTREACH,
+    "/opportunities": PIPELINE,
+    "/opportunities/{opportunity_id}": PIPELINE,
+    "/opportunities/difference": PIPELINE,
+    "/opportunities/stages": SALES,
+    "/opportunities/time-in-stage": SALES,
+    "/opportunities/results": SALES,
+    "/opportunities/forecasts": SALES,
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -143,6 +193,7 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "opportunity": PIPELINE,
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
