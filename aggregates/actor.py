@@ -89,6 +89,11 @@ class Actor(Value):
             raise Refused("Only an employee can do this.")
         return EmployeeId(self.id)
 
+    @property
+    def people(self) -> tuple[EmployeeId, ...]:
+        """The employee who acts, and the one whose power is used, if that is another."""
+        return (self.employee,) if self.delegation is None else (self.employee, self.delegation.grantor_id)
+
     def speaks_for(self, person: EmployeeId | CustomerId | None) -> bool:
         """Is it the same person, or somebody using that person's delegated power? Rules ask this, never `id`."""
         return person is not None and (

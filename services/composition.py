@@ -9,19 +9,25 @@ from aggregates.actor import INSIDE, Role
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.opportunity import Opportunity
+from aggregates.business.negotiation import Negotiation
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
     ComplaintId,
+    ConsultationId,
     ContractId,
+    CreditId,
     CustomerId,
     DepartmentId,
     EmployeeId,
     OpportunityId,
+    LegalReviewId,
+    NegotiationId,
     ParameterId,
     ParkingId,
     ReadingsId,
+    ReceivableId,
     RefusalsId,
     WaiverId,
 )
@@ -32,6 +38,10 @@ from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.readers import Readers
+from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.credit import Credit
+from aggregates.risk.legal_review import ASKERS, LegalReview
+from aggregates.risk.receivable import COLLECTORS, Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -53,12 +63,28 @@ from projections import (
     posts,
     relations,
     sales,
+    consultations,
+    contract_gates,
+    contracts,
+    credit,
+    customers,
+    duties,
+    employees,
+    handovers,
+    legal_reviews,
+    negotiations,
+    parameters,
+    parked,
+    posts,
+    receivables,
     waivers,
 )
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.credit_gate import CREDIT_GATE
+from services.policies.dunning_ladder import DUNNING_LADDER
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -81,22 +107,24 @@ AGGREGATES = (
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
     Kind(
         aggregate=Contract,
         id=ContractId,
         path="contracts",
-        readers=Readers(
-            everything=OVERSIGHT
-            | {
-                Role.BUSINESS_DEVELOPMENT,
-                Role.BUSINESS_DEVELOPMENT_LEAD,
-                Role.DEPUTY,
-                Role.LEGAL,
-                Role.FINANCE,
-                Role.PROJECT_LEAD,
-                Role.RECORDS,
-            }
-        ),
+        readers=contracts.READERS,
+    ),
+    Kind(
+        aggregate=Credit,
+        id=CreditId,
+        path="credits",
+        readers=Readers(everything=OVERSIGHT | {Role.FINANCE, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Receivable,
+        id=ReceivableId,
+        path="receivables",
+        readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
         aggregate=Opportunity,
@@ -114,6 +142,18 @@ AGGREGATES = (
     ),
     Kind(aggregate=Waiver, id=WaiverId, path="waivers", readers=EVERYONE_INSIDE),
     Kind(
+        aggregate=LegalReview,
+        id=LegalReviewId,
+        path="reviews",
+        readers=Readers(everything=OVERSIGHT | {*ASKERS, Role.LEGAL, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=LegalConsultation,
+        id=ConsultationId,
+        path="consultations",
+        readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
         aggregate=Parking,
         id=ParkingId,
         path="parked",
@@ -128,17 +168,30 @@ VIEWS: tuple[View[Any], ...] = (
     relations.relations,
     outreach.outreach,
     opportunities.opportunities,
+    negotiations.negotiations,
+    contracts.contracts,
+    contract_gates.passages,
+    handovers.terms,
+    credit.credits_,
+    receivables.receivables,
     employees.employees,
     posts.posts,
     parameters.parameters,
     calendars.calendars,
     waivers.waivers,
+    legal_reviews.reviews,
+    legal_reviews.clearances,
+    consultations.consultations,
     *(rule.view for rule in RULES),
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     relations.standing,
     opportunities.standing,
+    negotiations.agreed_terms,
+    contracts.contract_standing,
+    legal_reviews.clearance,
+    credit.credit_standing,
 )
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
@@ -158,6 +211,24 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     sales.time_in_stage,
     sales.results,
     sales.forecasts,
+    negotiations.under_way,
+    negotiations.one,
+    negotiations.brief,
+    negotiations.concessions,
+    contracts.register,
+    contracts.one,
+    contracts.obligations,
+    contracts.payments,
+    contract_gates.gates,
+    handovers.queue,
+    handovers.expiring,
+    credit.limits,
+    credit.one,
+    receivables.open_items,
+    receivables.one,
+    receivables.ageing,
+    receivables.dunning,
+    receivables.figures,
     employees.on_record,
     employees.one,
     posts.held_on,
@@ -170,6 +241,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
     waivers.on_record,
     waivers.one,
+    legal_reviews.on_record,
+    legal_reviews.queue,
+    legal_reviews.one,
+    consultations.on_record,
+    consultations.one,
     parked.list_,
 )
 
@@ -180,7 +256,7 @@ INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _A
 
 QUESTIONS = all_questions(ASKED)
 
-POLICIES = (COMPLAINT_CLOCKS,)
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
 
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})

@@ -8,4 +8,8 @@ from projections.rules import customers, organisation, service
 from projections.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (*organisation.RULES, *customers.RULES, *service.RULES)
+from projections.rules import contracts, credit, legal, organisation, service
+from projections.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES, *contracts.RULES, *credit.RULES, *legal.RULES)
 BY_NUMBER: Mapping[str, Rule] = {rule.number: rule for rule in RULES}

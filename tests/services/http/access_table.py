@@ -22,6 +22,10 @@ SELLERS = "BD BDL"
 
 LEADS = "BDL DEP MGR"
 """2.2.3-b: who decides about customers."""
+"""2.2.3: business development negotiates and draws up contracts."""
+
+DECIDERS = "DEP MGR"
+"""3.1.3: what is at stake says which of the two."""
 
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
@@ -80,6 +84,18 @@ COMMANDS: Mapping[str, str] = {
     "opportunity.lose": SELLERS,
     "opportunity.abandon": SELLERS,
     "opportunity.reopen": SELLERS,
+    "customer.assign_owner": "BDL DEP MGR",
+    "negotiation.prepare_brief": SELLERS,
+    "negotiation.revise_brief": SELLERS,
+    "negotiation.approve_brief": DECIDERS,
+    "negotiation.return_brief": DECIDERS,
+    "negotiation.open": SELLERS,
+    "negotiation.record_round": SELLERS,
+    "negotiation.offer_terms": SELLERS,
+    "negotiation.receive_counter_offer": SELLERS,
+    "negotiation.approve_below_floor": DECIDERS,
+    "negotiation.agree_terms": SELLERS,
+    "negotiation.break_off": SELLERS,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -105,6 +121,16 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "review.request": "BD BDL PM",
+    "review.assign": "LEG",
+    "review.let_pass": "LEG",
+    "review.let_pass_on_conditions": "LEG",
+    "review.reject": "LEG",
+    "review.withdraw": "BD BDL PM",
+    "consultation.ask": STAFF,
+    "consultation.advise": "LEG",
+    "consultation.follow": STAFF,
+    "consultation.not_follow": STAFF,
 }
 
 
@@ -135,11 +161,21 @@ PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
 """3.1.3: the team of business development, and whoever owns one."""
 
 SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
+NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
+"""3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
+
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
 
 VERDICTS = Reads("MGR DEP AUD CSL DAL")
 """Compliance: findings are the manager's and auditors'; leads see how their work stands."""
+
+REVIEWS = Reads(f"BD BDL PM LEG DEP {EVIDENCE}")
+"""5.2.4: counsel and whoever brings contracts to counsel."""
+
+IN_CONFIDENCE = f"LEG {EVIDENCE}"
+CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
+"""5.2.4: what is said between somebody and counsel."""
 
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
@@ -165,6 +201,10 @@ READS: Mapping[str, Reads] = {
     "/opportunities/time-in-stage": SALES,
     "/opportunities/results": SALES,
     "/opportunities/forecasts": SALES,
+    "/negotiations": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
+    "/negotiations/concessions": Reads(f"{DECIDERS} AUD"),
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -176,6 +216,13 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/reviews": REVIEWS,
+    "/reviews/queue": REVIEWS,
+    "/reviews/{review_id}": REVIEWS,
+    "/reviews/difference": REVIEWS,
+    "/consultations": CONSULTATIONS,
+    "/consultations/{consultation_id}": CONSULTATIONS,
+    "/consultations/difference": CONSULTATIONS,
     "/parked": Reads("MGR DEP AUD DAL"),
     "/parked/difference": Reads("MGR DEP AUD DAL"),
     "/duties": EVERYBODY,
@@ -194,16 +241,29 @@ READS: Mapping[str, Reads] = {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
             "opportunity": PIPELINE,
+            "negotiation": NEGOTIATIONS,
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "review": REVIEWS,
+            "consultation": CONSULTATIONS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()
     },
 }
 
-RESTRICTED: Mapping[str, str] = {"CommandRefused": EVIDENCE, "RestrictedFieldsRead": EVIDENCE}
+RESTRICTED: Mapping[str, str] = {
+    "CommandRefused": EVIDENCE,
+    "RestrictedFieldsRead": EVIDENCE,
+    "NegotiationBriefPrepared": f"{DECIDERS} AUD",
+    "NegotiationBriefReturned": f"{DECIDERS} AUD",
+    "BelowFloorApproved": f"{DECIDERS} AUD",
+    "LegalConsultationAsked": IN_CONFIDENCE,
+    "LegalAdviceGiven": IN_CONFIDENCE,
+    "AdviceFollowed": IN_CONFIDENCE,
+    "AdviceNotFollowed": IN_CONFIDENCE,
+}
 """Events that fewer may read than the rest of the log."""

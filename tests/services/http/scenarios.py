@@ -8,6 +8,7 @@ from typing import Any
 
 from aggregates.actor import Role
 from tests.services.http.scenes import customers
+from tests.services.http.scenes import legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -242,6 +243,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
         for act in BEFORE
     },
     **customers.SCENARIOS,
+    **legal.SCENARIOS,
 }
 
 
@@ -256,4 +258,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
     return {
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         "opportunity": customers.opportunity(yewu, customer_id),
+        **legal.things(yewu),
     }  # fmt: skip
