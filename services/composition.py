@@ -8,8 +8,8 @@ from typing import Any
 from aggregates.actor import INSIDE, Role
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
-from aggregates.business.opportunity import Opportunity
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
@@ -21,9 +21,9 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     EmployeeId,
-    OpportunityId,
     LegalReviewId,
     NegotiationId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -52,17 +52,6 @@ from infra.read_model.fingerprint import fingerprint
 from projections import (
     calendars,
     complaints,
-    customers,
-    duties,
-    employees,
-    likeness,
-    opportunities,
-    outreach,
-    parameters,
-    parked,
-    posts,
-    relations,
-    sales,
     consultations,
     contract_gates,
     contracts,
@@ -72,11 +61,16 @@ from projections import (
     employees,
     handovers,
     legal_reviews,
+    likeness,
     negotiations,
+    opportunities,
+    outreach,
     parameters,
     parked,
     posts,
     receivables,
+    relations,
+    sales,
     waivers,
 )
 from projections.row import View

@@ -18,11 +18,10 @@ COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
 SELLERS = "BD BDL"
-"""3.1.2, 3.1.3: business development."""
+"""2.2.3: business development wins customers, negotiates and draws up contracts."""
 
 LEADS = "BDL DEP MGR"
 """2.2.3-b: who decides about customers."""
-"""2.2.3: business development negotiates and draws up contracts."""
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
@@ -84,7 +83,6 @@ COMMANDS: Mapping[str, str] = {
     "opportunity.lose": SELLERS,
     "opportunity.abandon": SELLERS,
     "opportunity.reopen": SELLERS,
-    "customer.assign_owner": "BDL DEP MGR",
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
