@@ -18,8 +18,8 @@ from aggregates.ids import (
     NegotiationId,
     OpportunityId,
     ResearchId,
+    SegmentId,
 )
-from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, EmployeeId, OpportunityId, ResearchId, SegmentId
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 

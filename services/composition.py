@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
-from aggregates.business.contract import Contract
 from aggregates.business.campaign import Campaign
+from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.research import Research
