@@ -17,7 +17,7 @@ class Row(Value):
     """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more.
 
     For those who may not read everything: `of_area` names the field that holds the row's area, `of_person` those that
-    hold the people whom it concerns.
+    hold the people whom it concerns, one or several each.
     """
 
     key: ClassVar[tuple[str, ...]] = ()

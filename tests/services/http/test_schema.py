@@ -69,7 +69,7 @@ class Desk:
     def address(self, path: str) -> str:
         """The address of something that exists."""
         kind = path.split("/")[1].rstrip("s")
-        by_name = {f"{name}_id": thing for name, thing in self.things.items()}
+        by_name = {f"{name}_id": thing for name, thing in self.things.items()} | {"clause": "3.3.2-a"}
         return path.format(id=self.things.get(kind, self.things["complaint"]), **by_name)
 
     def _with_what_exists(self) -> dict[str, Any]:
