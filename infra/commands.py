@@ -17,7 +17,7 @@ from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
 from aggregates.readers import NOBODY, Readers
 from aggregates.sealed import MARK
-from aggregates.text import Code, Text
+from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
 from infra.texts import texts_in
 
@@ -70,6 +70,7 @@ class Command:
         filled = {"by", "at", *(fact.name for fact in self.facts)}
         self.sent = tuple(p for p in parameters if p.name not in filled)
         self.ids = tuple((p.name, kinds) for p in self.sent if (kinds := _kinds(hints[p.name])))
+        self.contents = tuple(p.name for p in self.sent if mentions_content(hints[p.name]))
         self.names = tuple(p.name for p in self.sent)
         self.types: Mapping[str, Any] = {p.name: hints[p.name] for p in self.sent}
         self.body = self._body()
@@ -179,6 +180,8 @@ def bounded(annotation: Any) -> Any:
         return Annotated[datetime, msgspec.Meta(tz=True)]
     if annotation is Code or annotation in KIND_OF_STREAM:
         return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
+    if annotation is ContentHash:
+        return Annotated[ContentHash, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
     if origin is Annotated:
         return Annotated[(bounded(parts[0]), *parts[1:])]
     if origin in {Union, UnionType}:
@@ -191,6 +194,11 @@ def fact_type(annotation: Any) -> type[Fact] | None:
     if get_origin(annotation) in {Annotated, Union, UnionType}:
         return next((found for part in get_args(annotation) if (found := fact_type(part)) is not None), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, Fact) else None
+
+
+def mentions_content(annotation: Any) -> bool:
+    """Does an annotation speak of files: `ContentHash`, `ContentHash | None`, `tuple[ContentHash, ...]`?"""
+    return annotation is ContentHash or any(mentions_content(part) for part in get_args(annotation))
 
 
 def _fact(parameter: inspect.Parameter, annotation: Any) -> FactArgument:

@@ -18,6 +18,7 @@ from aggregates.refused import Refused
 from infra.append import Append, Appended, Change, Entry, FactsMoved, FactsTooOld, KeyReused, VersionConflict
 from infra.codec import Codec, encode, envelope_bytes
 from infra.commands import Command
+from infra.contents import Contents
 from infra.event_store import Writer
 from infra.fact_reader import FactReader, Gathered, actor_guard
 from infra.log_reader import LogReader
@@ -106,7 +107,10 @@ class Contended(Exception):
 
 
 class Dispatcher:
-    """Gives orders to aggregates. One for each process; all it remembers can be read again."""
+    """Gives orders to aggregates. One for each process; all it remembers can be read again.
+
+    Without `contents` no order may name a file.
+    """
 
     def __init__(
         self,
@@ -118,9 +122,11 @@ class Dispatcher:
         codec: Codec,
         sealer: Sealer,
         zone: ZoneInfo,
+        contents: Contents | None = None,
     ) -> None:
         self.writer, self.reader, self.states = writer, reader, states
         self.reference, self.facts, self.codec, self.sealer, self.zone = reference, facts, codec, sealer, zone
+        self.contents = contents
 
     async def give(self, order: Order) -> Answer:
         """Carry out a command: durably, or not at all.
@@ -203,6 +209,7 @@ class _Decision:
         actors = self._actors(reference, *{at, now})
         known = await self._known()
         await self._check_ids()
+        self._check_contents()
         facts = await self.desk.facts.gather(
             self.command,
             self.sent,
@@ -280,9 +287,16 @@ class _Decision:
         """Every id that is sent names something of its kind that exists."""
         for name, kinds in self.command.ids:
             value = self.sent[name]
-            for one in () if value is None else (value,) if isinstance(value, str) else value:
+            for one in _each(value):
                 if (kinds != ("",) and kind_of(one) not in kinds) or not await self.desk.states.exists(one):
                     raise Refused("{field}: there is no {id}.", field=name, id=one)
+
+    def _check_contents(self) -> None:
+        """Every file that is named has been uploaded."""
+        for name in self.command.contents:
+            for one in _each(self.sent[name]):
+                if self.desk.contents is None or self.desk.contents.path(one) is None:
+                    raise Refused("{field}: upload {content} first.", field=name, content=one)
 
     def _decide(
         self, state: Any, actors: Sequence[Actor], at: datetime, facts: Gathered, *, past: bool
@@ -355,6 +369,11 @@ class _Decision:
         if natural is not None:
             return natural.format(**self._arguments())
         return f"{self.command.kind.name}-{self.command_id}"
+
+
+def _each(value: Any) -> tuple[str, ...]:
+    """What an argument names: nothing, one thing, or several."""
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
 @lru_cache(1_000)

@@ -12,7 +12,7 @@ from aggregates.event import Event, Recorded, command
 from aggregates.facts import Fact
 from aggregates.ids import ComplaintId, CustomerId, ParameterId
 from aggregates.refused import Refused
-from aggregates.text import Code
+from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 from infra.commands import Kind
 from projections.fact import fact
@@ -74,6 +74,10 @@ class ShopOrder(Value):
     @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
     def note(self, note: Code) -> ShopOrderNoted | None:
         return None if note == "nothing" else ShopOrderNoted(note=note)
+
+    @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
+    def attach(self, order: ContentHash | None = None, papers: tuple[ContentHash, ...] = ()) -> ShopOrderNoted:
+        return ShopOrderNoted(note=Code(f"{len(papers)} papers, {'an' if order else 'no'} order"))
 
     def evolve(self, event: OrderEvent, /) -> ShopOrder:
         match event:

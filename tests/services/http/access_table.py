@@ -133,6 +133,7 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
