@@ -10,7 +10,15 @@ from enum import StrEnum
 from msgspec import Meta
 
 from aggregates.actor import Role
-from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, EmployeeId, OpportunityId, ResearchId
+from aggregates.ids import (
+    ContractId,
+    CustomerId,
+    DevelopmentPlanId,
+    EmployeeId,
+    NegotiationId,
+    OpportunityId,
+    ResearchId,
+)
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 
@@ -105,6 +113,15 @@ class OpportunityStanding(Fact):
     open: bool = False
     needs_confirmed: bool = False
     value: Decimal | None = None
+
+
+class AgreedTerms(Fact):
+    """What a negotiation has come to (3.1.3): the terms both sides agreed to, None while they have not."""
+
+    negotiation_id: NegotiationId
+    customer_id: CustomerId | None = None
+    price: Decimal | None = None
+    payment_days: int | None = None
 
 
 class ContractStanding(Fact):

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
+from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
     ComplaintId,
+    ContractId,
     CustomerId,
     DepartmentId,
     EmployeeId,
@@ -61,6 +63,23 @@ AGGREGATES = (
         id=CustomerId,
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
+    ),
+    Kind(
+        aggregate=Contract,
+        id=ContractId,
+        path="contracts",
+        readers=Readers(
+            everything=OVERSIGHT
+            | {
+                Role.BUSINESS_DEVELOPMENT,
+                Role.BUSINESS_DEVELOPMENT_LEAD,
+                Role.DEPUTY,
+                Role.LEGAL,
+                Role.FINANCE,
+                Role.PROJECT_LEAD,
+                Role.RECORDS,
+            }
+        ),
     ),
     Kind(
         aggregate=Complaint,

@@ -54,7 +54,7 @@ def _said_in(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             place = SAYING.get(name)
-            if place is None and name == "_require" and node.args:
+            if place is None and name.startswith("_require") and node.args:
                 place = 0
             if place is not None and len(node.args) > place:
                 argument = node.args[place]
