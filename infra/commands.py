@@ -19,6 +19,7 @@ from aggregates.readers import NOBODY, Readers
 from aggregates.sealed import MARK
 from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
+from infra.named_contents import mentions_content
 from infra.texts import texts_in
 
 DIGITS, DECIMALS = 15, 6
@@ -194,11 +195,6 @@ def fact_type(annotation: Any) -> type[Fact] | None:
     if get_origin(annotation) in {Annotated, Union, UnionType}:
         return next((found for part in get_args(annotation) if (found := fact_type(part)) is not None), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, Fact) else None
-
-
-def mentions_content(annotation: Any) -> bool:
-    """Does an annotation speak of files: `ContentHash`, `ContentHash | None`, `tuple[ContentHash, ...]`?"""
-    return annotation is ContentHash or any(mentions_content(part) for part in get_args(annotation))
 
 
 def _fact(parameter: inspect.Parameter, annotation: Any) -> FactArgument:

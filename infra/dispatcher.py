@@ -22,6 +22,7 @@ from infra.contents import Contents
 from infra.event_store import Writer
 from infra.fact_reader import FactReader, Gathered, actor_guard
 from infra.log_reader import LogReader
+from infra.named_contents import contents_in
 from infra.reading import Behind
 from infra.reference_data import ReferenceKeeper
 from infra.sealing import Sealer
@@ -287,14 +288,14 @@ class _Decision:
         """Every id that is sent names something of its kind that exists."""
         for name, kinds in self.command.ids:
             value = self.sent[name]
-            for one in _each(value):
+            for one in () if value is None else (value,) if isinstance(value, str) else value:
                 if (kinds != ("",) and kind_of(one) not in kinds) or not await self.desk.states.exists(one):
                     raise Refused("{field}: there is no {id}.", field=name, id=one)
 
     def _check_contents(self) -> None:
         """Every file that is named has been uploaded."""
         for name in self.command.contents:
-            for one in _each(self.sent[name]):
+            for one in contents_in(self.command.types[name], self.sent[name]):
                 if self.desk.contents is None or self.desk.contents.path(one) is None:
                     raise Refused("{field}: upload {content} first.", field=name, content=one)
 
@@ -369,11 +370,6 @@ class _Decision:
         if natural is not None:
             return natural.format(**self._arguments())
         return f"{self.command.kind.name}-{self.command_id}"
-
-
-def _each(value: Any) -> tuple[str, ...]:
-    """What an argument names: nothing, one thing, or several."""
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
 @lru_cache(1_000)

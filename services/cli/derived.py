@@ -12,7 +12,8 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from infra.commands import Command, mentions_content
+from infra.commands import Command
+from infra.named_contents import with_contents
 from infra.questions import Asked
 from services.cli.client import ask, upload
 from services.cli.output import console, show
@@ -135,14 +136,11 @@ def _with_signature(
 
 def _sent(text: str, type_: Any) -> Any:
     """An option's value; where it names files, `@path` uploads one and stands for its hash."""
-    value = _read(text, type_)
-    if not mentions_content(type_):
-        return value
-    return [_uploaded(each) for each in value] if isinstance(value, list) else _uploaded(value)
+    return with_contents(type_, _read(text, type_), _uploaded)
 
 
-def _uploaded(value: Any) -> Any:
-    return upload(Path(value[1:])) if isinstance(value, str) and value.startswith("@") else value
+def _uploaded(content: str) -> str:
+    return upload(Path(content[1:])) if content.startswith("@") else content
 
 
 def _read(text: str, type_: Any) -> Any:

@@ -34,6 +34,13 @@ class ShopOrderNoted(Event):
     note: Code
 
 
+class ShopReceipt(Value):
+    """What was paid, and the file that shows it."""
+
+    amount: Decimal
+    content: ContentHash
+
+
 class ShopAllowance(Fact):
     """What a customer may order, and has ordered."""
 
@@ -76,8 +83,10 @@ class ShopOrder(Value):
         return None if note == "nothing" else ShopOrderNoted(note=note)
 
     @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
-    def attach(self, order: ContentHash | None = None, papers: tuple[ContentHash, ...] = ()) -> ShopOrderNoted:
-        return ShopOrderNoted(note=Code(f"{len(papers)} papers, {'an' if order else 'no'} order"))
+    def attach(
+        self, order: ContentHash | None = None, papers: tuple[ContentHash, ...] = (), receipt: ShopReceipt | None = None
+    ) -> ShopOrderNoted:
+        return ShopOrderNoted(note=Code(f"{order} {receipt} {papers}"))
 
     def evolve(self, event: OrderEvent, /) -> ShopOrder:
         match event:

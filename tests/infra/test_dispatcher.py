@@ -47,6 +47,7 @@ from tests.infra.small_shop import (
     ShopAllowanceRow,
     ShopOrder,
     ShopOrderPlaced,
+    ShopReceipt,
     allowances,
     shop_allowance,
 )
@@ -270,6 +271,8 @@ def test_files_that_are_named_have_been_uploaded(database: str, tmp_path: Path) 
             assert str(of_one.value) == f"order: upload {missing} first."
             with pytest.raises(Refused, match="papers: upload"):
                 await here.give("attach", placed.id, papers=(there, missing))
+            with pytest.raises(Refused, match="receipt: upload"):
+                await here.give("attach", placed.id, receipt=ShopReceipt(amount=Decimal(1), content=missing))
             here.desk.contents = None
             with pytest.raises(Refused, match="order: upload"):
                 await here.give("attach", placed.id, order=there)

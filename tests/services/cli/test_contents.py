@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregates.business.terms import Terms
 from aggregates.text import Code, ContentHash
 from services.cli.client import SaidNo
 from services.cli.derived import _sent
@@ -20,6 +21,8 @@ def test_a_file_is_sent_and_stands_for_its_hash(terminal: Terminal, tmp_path: Pa
     assert _sent(one, ContentHash | None) == hash_of(PDF)
     assert terminal.yewu.manager.get(f"/contents/{hash_of(PDF)}").content == PDF
     assert _sent(f'["{one}", "{two}"]', tuple[ContentHash, ...]) == [hash_of(PDF), hash_of(PNG)]
+    terms = _sent(f'{{"content": "{one}", "amount": "{one}"}}', Terms)
+    assert terms == {"content": hash_of(PDF), "amount": one}
     assert _sent(hash_of(PDF), ContentHash) == hash_of(PDF)
     assert _sent(one, Code) == one
 
