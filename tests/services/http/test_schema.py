@@ -81,6 +81,8 @@ class Desk:
             "customer_id": [self.things["customer"]],
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
+            **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
             "unit": ["customer-service", "department"],
