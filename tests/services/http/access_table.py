@@ -260,6 +260,7 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
