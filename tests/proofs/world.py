@@ -155,5 +155,3 @@ def _command(kind: Kind, method: Callable[..., Any]) -> Command:
     if method not in _commands:
         _commands[method] = Command(kind, method)
     return _commands[method]
-
-

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import legal
+from tests.services.http.scenes import credit, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -242,6 +242,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
         for act in BEFORE
     },
     **legal.SCENARIOS,
+    **credit.SCENARIOS,
 }
 
 
@@ -256,4 +257,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
     return {
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         **legal.things(yewu),
+        **credit.things(yewu),
     }  # fmt: skip
