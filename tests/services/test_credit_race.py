@@ -98,11 +98,12 @@ async def _sign_all(conninfo: str, manager: str, place: int, races: Sequence[Rac
             await asyncio.to_thread(start.wait, 60)
             try:
                 answer = await runtime.dispatcher.give(order)
-                signed.append(answer.events == ("ContractSigned",))
             except Refused as refused:
                 if "ask for an override" not in refused.sentence:
                     raise
                 signed.append(False)
+            else:
+                signed.append(answer.events == ("ContractSigned",))
         return signed
 
 

@@ -1,4 +1,4 @@
-"""The part of credit on the stage: customers assessed and limited, contracts signed, instalments claimed and overdue."""
+"""The part of credit on the stage: customers assessed and limited, contracts signed, instalments claimed."""
 
 from __future__ import annotations
 
