@@ -70,6 +70,7 @@ from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
 
@@ -221,7 +222,7 @@ INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _A
 
 QUESTIONS = all_questions(ASKED)
 
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
 
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
