@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from projections.rules import contracts, credit, legal, organisation, service
+from projections.rules import contracts, credit, development, legal, organisation, service
 from projections.rules.rule import Rule
 
-RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES, *contracts.RULES, *credit.RULES, *legal.RULES)
+RULES: tuple[Rule, ...] = (
+    *organisation.RULES,
+    *service.RULES,
+    *development.RULES,
+    *contracts.RULES,
+    *credit.RULES,
+    *legal.RULES,
+)
 BY_NUMBER: Mapping[str, Rule] = {rule.number: rule for rule in RULES}

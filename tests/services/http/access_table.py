@@ -22,6 +22,8 @@ SELLERS = "BD BDL"
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
+TEAM = "BD BDL"
+"""3.1: whoever wins customers; the lead answers for what goes out (2.2.3)."""
 
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
@@ -68,6 +70,22 @@ COMMANDS: Mapping[str, str] = {
     "negotiation.approve_below_floor": DECIDERS,
     "negotiation.agree_terms": SELLERS,
     "negotiation.break_off": SELLERS,
+    "segment.watch": TEAM,
+    "segment.unwatch": "BDL",
+    "segment.watch_again": TEAM,
+    "segment.record_intelligence": TEAM,
+    "research.open": TEAM,
+    "research.analyse_segment": TEAM,
+    "research.publish": "BDL",
+    "plan.draft": TEAM,
+    "plan.redraft": TEAM,
+    "plan.submit": TEAM,
+    "plan.approve": "MGR",
+    "plan.send_back": "MGR",
+    "plan.adjust_strategy": "BDL",
+    "plan.evaluate": "BDL MGR",
+    "campaign.start": TEAM,
+    "campaign.end": TEAM,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -127,6 +145,8 @@ CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
+DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
+"""Business development: the team, and whoever decides on its work."""
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -156,6 +176,16 @@ READS: Mapping[str, Reads] = {
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
     "/negotiations/concessions": Reads(f"{DECIDERS} AUD"),
+    **{
+        address: DEVELOPMENT
+        for page, id_, more in (
+            ("segments", "segment_id", ("intelligence", "intelligence/difference")),
+            ("research", "research_id", ("scores", "difference")),
+            ("plans", "plan_id", ("gate", "goals", "difference")),
+            ("campaigns", "campaign_id", ("channels", "difference")),
+        )
+        for address in (f"/{page}", f"/{page}/{{{id_}}}", *(f"/{page}/{name}" for name in more))
+    },
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -181,6 +211,8 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/regulation/coverage": EVERYBODY,
+    "/regulation/{clause}/evidence": VERDICTS,
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -192,6 +224,7 @@ READS: Mapping[str, Reads] = {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
             "negotiation": NEGOTIATIONS,
+            **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,

@@ -69,7 +69,7 @@ class Desk:
     def address(self, path: str) -> str:
         """The address of something that exists."""
         kind = path.split("/")[1].rstrip("s")
-        by_name = {f"{name}_id": thing for name, thing in self.things.items()}
+        by_name = {f"{name}_id": thing for name, thing in self.things.items()} | {"clause": "3.3.2-a"}
         return path.format(id=self.things.get(kind, self.things["complaint"]), **by_name)
 
     def _with_what_exists(self) -> dict[str, Any]:
@@ -79,6 +79,8 @@ class Desk:
             "customer_id": [self.things["customer"]],
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
+            **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
             "unit": ["customer-service", "department"],

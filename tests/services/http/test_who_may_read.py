@@ -35,6 +35,7 @@ FIXED = {
     "calendar": "calendar-2026",
     "department": "department",
     "parking": "parking",
+    "regulation": "3.3.2-a",
 }
 SEEN, NOT_SEEN, REFUSED = "seen", "not seen", "refused"
 
@@ -54,12 +55,12 @@ class World:
         self.clients = {role: yewu.as_(person) for role, person in self.people.items()}
         customer, employee = yewu.customer("Theirs"), yewu.employee("Somebody")
         self.of_others = {
+            **things(yewu),
             "complaint": self.complaint(customer, "elsewhere"), "customer": customer, "employee": employee, **FIXED,
         }  # fmt: skip
         self.of_the_area = {"complaint": self.complaint(customer, "customer-service")}
         self.own = {role: self._own(role, person) for role, person in self.people.items()}
-        made = things(yewu)
-        self.of_others |= {"any other": self.refusals(), **{k: made[k] for k in ("waiver", "review", "consultation")}}
+        self.of_others["any other"] = self.refusals()
         self.level()
 
     def refusals(self) -> str:
