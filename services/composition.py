@@ -197,7 +197,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     plans.plan_standing,
 )
 
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
@@ -266,9 +266,6 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
 )
 
 QUESTIONS = all_questions(ASKED)
-
-POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
-
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""

@@ -15,5 +15,5 @@ def call_it_expired(row: TermRow) -> Intent:
 
 
 CONTRACT_TO_PROJECT = Policy(
-    name="ContractToProject", alarms=(Alarm(rows=TermRow, at="alarm_at", then=call_it_expired),)
+    name="ContractToProject", clauses=("3.1.4-a",), alarms=(Alarm(rows=TermRow, at="alarm_at", then=call_it_expired),)
 )
