@@ -263,7 +263,7 @@ async def contract_standing(db: Database, contract_id: ContractId) -> ContractSt
         authors=row.authors,
         signed_at=row.signed_at,
         content=row.content if row.proposed is None else row.proposed.content,
-        payments={part.number: Payable(amount=part.amount, due=part.due) for part in row.terms.payments},
+        payments={one.number: Payable(amount=one.amount, due=one.due) for one in row.terms.payments},
     )
 
 
