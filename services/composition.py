@@ -11,9 +11,9 @@ from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
 from aggregates.business.research import Research
 from aggregates.business.segment import Segment
-from aggregates.business.opportunity import Opportunity
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
@@ -84,8 +84,6 @@ from projections import (
     research,
     sales,
     segments,
-    relations,
-    sales,
     waivers,
 )
 from projections.row import View
