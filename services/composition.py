@@ -25,6 +25,7 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     DevelopmentPlanId,
+    DocumentId,
     EmployeeId,
     LegalReviewId,
     NegotiationId,
@@ -32,12 +33,15 @@ from aggregates.ids import (
     ParkingId,
     ReadingsId,
     ReceivableId,
+    RecordClassId,
     RefusalsId,
     ResearchId,
     SegmentId,
     WaiverId,
 )
+from aggregates.information.document import Document
 from aggregates.information.parking import Parking
+from aggregates.information.record_class import RecordClass
 from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
@@ -64,6 +68,7 @@ from projections import (
     contracts,
     credit,
     customers,
+    documents,
     duties,
     employees,
     handovers,
@@ -74,6 +79,7 @@ from projections import (
     plans,
     posts,
     receivables,
+    record_classes,
     research,
     segments,
     waivers,
@@ -150,6 +156,8 @@ AGGREGATES = (
         path="consultations",
         readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=RecordClass, id=RecordClassId, path="recordclasses", readers=EVERYONE_INSIDE),
+    Kind(aggregate=Document, id=DocumentId, path="documents", readers=documents.READERS),
     Kind(
         aggregate=Parking,
         id=ParkingId,
@@ -181,6 +189,9 @@ VIEWS: tuple[View[Any], ...] = (
     legal_reviews.reviews,
     legal_reviews.clearances,
     consultations.consultations,
+    record_classes.record_classes,
+    documents.documents,
+    documents.files,
     *(rule.view for rule in RULES),
 )
 
@@ -191,6 +202,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     credit.credit_standing,
     research.published_research,
     plans.plan_standing,
+    record_classes.record_class,
 )
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
@@ -247,6 +259,10 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     legal_reviews.one,
     consultations.on_record,
     consultations.one,
+    record_classes.scheme,
+    record_classes.one,
+    documents.register,
+    documents.one,
     parked.list_,
 )
 

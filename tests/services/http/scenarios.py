@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import development, legal
+from tests.services.http.scenes import development, legal, records
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -243,6 +243,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
         for act in BEFORE
     },
     **legal.SCENARIOS,
+    **records.SCENARIOS,
 }
 
 
@@ -258,4 +259,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         **legal.things(yewu),
         **development.things(yewu),
+        **records.things(yewu),
     }  # fmt: skip
