@@ -11,6 +11,7 @@ from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
 from aggregates.business.research import Research
 from aggregates.business.segment import Segment
 from aggregates.event import events_of
@@ -28,6 +29,7 @@ from aggregates.ids import (
     EmployeeId,
     LegalReviewId,
     NegotiationId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -68,14 +70,19 @@ from projections import (
     employees,
     handovers,
     legal_reviews,
+    likeness,
     negotiations,
+    opportunities,
+    outreach,
     parameters,
     parked,
     plans,
     posts,
     receivables,
     regulation,
+    relations,
     research,
+    sales,
     segments,
     waivers,
 )
@@ -133,6 +140,12 @@ AGGREGATES = (
         readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
+        aggregate=Opportunity,
+        id=OpportunityId,
+        path="opportunities",
+        readers=opportunities.READERS,
+    ),
+    Kind(
         aggregate=Complaint,
         id=ComplaintId,
         path="complaints",
@@ -165,6 +178,9 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    relations.relations,
+    outreach.outreach,
+    opportunities.opportunities,
     negotiations.negotiations,
     contracts.contracts,
     contract_gates.passages,
@@ -188,6 +204,8 @@ VIEWS: tuple[View[Any], ...] = (
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    relations.standing,
+    opportunities.standing,
     negotiations.agreed_terms,
     contracts.contract_standing,
     legal_reviews.clearance,
@@ -211,6 +229,17 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    relations.with_all,
+    relations.silence,
+    relations.funnel,
+    outreach.mix,
+    likeness.duplicates,
+    opportunities.pipeline,
+    opportunities.one,
+    sales.stages,
+    sales.time_in_stage,
+    sales.results,
+    sales.forecasts,
     negotiations.under_way,
     negotiations.one,
     negotiations.brief,

@@ -18,7 +18,10 @@ COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
 SELLERS = "BD BDL"
-"""2.2.3: business development negotiates and draws up contracts."""
+"""2.2.3: business development wins customers, negotiates and draws up contracts."""
+
+LEADS = "BDL DEP MGR"
+"""2.2.3-b: who decides about customers."""
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
@@ -58,7 +61,30 @@ COMMANDS: Mapping[str, str] = {
     "customer.correct_profile": COUNTERS,
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
-    "customer.assign_owner": "BDL DEP MGR",
+    "customer.assign_owner": LEADS,
+    "customer.record_need": COUNTERS,
+    "customer.qualify": SELLERS,
+    "customer.activate": SELLERS,
+    "customer.assign_tier": LEADS,
+    "customer.lose": SELLERS,
+    "customer.block": LEADS,
+    "customer.unblock": LEADS,
+    "customer.merge": LEADS,
+    "customer.record_objection": COUNTERS,
+    "customer.withdraw_objection": COUNTERS,
+    "customer.contact": COUNTERS,
+    "opportunity.identify": SELLERS,
+    "opportunity.move": SELLERS,
+    "opportunity.assign_owner": LEADS,
+    "opportunity.confirm_needs": SELLERS,
+    "opportunity.qualify": SELLERS,
+    "opportunity.change_stage": SELLERS,
+    "opportunity.estimate_value": SELLERS,
+    "opportunity.forecast_close": SELLERS,
+    "opportunity.win": SELLERS,
+    "opportunity.lose": SELLERS,
+    "opportunity.abandon": SELLERS,
+    "opportunity.reopen": SELLERS,
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
@@ -143,6 +169,14 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+RELATIONS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+"""What is thought of a customer is for whoever meets customers and for its owner, never for the customer."""
+
+OUTREACH = Reads(f"{COUNTERS} DEP {EVIDENCE}")
+PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
+"""3.1.3: the team of business development, and whoever owns one."""
+
+SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
@@ -172,6 +206,19 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/customers/relations": RELATIONS,
+    "/relations/difference": RELATIONS,
+    "/customers/silence": OUTREACH,
+    "/customers/funnel": OUTREACH,
+    "/customers/outreach": OUTREACH,
+    "/customers/duplicates": OUTREACH,
+    "/opportunities": PIPELINE,
+    "/opportunities/{opportunity_id}": PIPELINE,
+    "/opportunities/difference": PIPELINE,
+    "/opportunities/stages": SALES,
+    "/opportunities/time-in-stage": SALES,
+    "/opportunities/results": SALES,
+    "/opportunities/forecasts": SALES,
     "/negotiations": NEGOTIATIONS,
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
@@ -213,6 +260,7 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -223,6 +271,7 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
             **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
