@@ -68,7 +68,7 @@ async def prepared(runtime: Runtime, content: ContentHash, racers: int, amount: 
     day, writer = date(2026, 3, 2), EmployeeId("employee-anna")
     payments = (Instalment(number=Code("a"), amount=amount, due=day),)
     terms = Terms(content=content, amount=amount, begins=day, ends=day, obligations=(), payments=payments)
-    drafted = ContractDrafted(customer_id=customer, terms=terms, drafter_id=writer)
+    drafted = ContractDrafted(customer_id=customer, terms=terms, drafted_by=(writer,))
     approved = ContractApproved(
         customer_id=customer, content=content, amount=amount, approver_id=EmployeeId("employee-boris")
     )
