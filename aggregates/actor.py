@@ -91,8 +91,9 @@ class Actor(Value):
 
     @property
     def people(self) -> tuple[EmployeeId, ...]:
-        """The employee who acts, and the one whose power is used, if that is another."""
-        return (self.employee,) if self.delegation is None else (self.employee, self.delegation.grantor_id)
+        """The employee who acts, and the one whose power is used, if that is another's: both answer for it."""
+        lent = self.delegation
+        return (self.employee,) if lent is None else (self.employee, lent.grantor_id)
 
     def speaks_for(self, person: EmployeeId | CustomerId | None) -> bool:
         """Is it the same person, or somebody using that person's delegated power? Rules ask this, never `id`."""

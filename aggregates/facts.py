@@ -18,6 +18,7 @@ from aggregates.ids import (
     NegotiationId,
     OpportunityId,
     ResearchId,
+    SegmentId,
 )
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
@@ -95,10 +96,11 @@ class CustomerStanding(Fact):
 
 
 class PublishedResearch(Fact):
-    """What research has come to (3.1.1): `published_at` is None while it is open."""
+    """What research has come to (3.1.1): `published_at` is None while it is open; `segment_ids` are its targets."""
 
     research_id: ResearchId
     published_at: datetime | None = None
+    segment_ids: tuple[SegmentId, ...] = ()
 
 
 class PlanStanding(Fact):
@@ -136,8 +138,8 @@ class Payable(Value):
 
 
 class ContractStanding(Fact):
-    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, and of which amount; and what is
-    to be paid by it, each instalment under its number."""
+    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, of which amount; and what is to
+    be paid by it, each instalment under its number."""
 
     contract_id: ContractId
     customer_id: CustomerId | None = None

@@ -56,6 +56,11 @@ def its_stream_and_person(kind: Any) -> Key:
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", "person"))
 
 
+def its_stream_and(field: str, kind: Any) -> Key:
+    """A row for each stream of one kind and each value of that field, which every event of the view must have."""
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", f"event.{field}"))
+
+
 def its_stream_under(name: str, kind: Any) -> Key:
     """A row for each stream of one kind, under a name that tells it from the rows of other views of the same type."""
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id))

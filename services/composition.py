@@ -6,20 +6,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
+from aggregates.business.campaign import Campaign
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
 from aggregates.business.opportunity import Opportunity
+from aggregates.business.research import Research
+from aggregates.business.segment import Segment
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
+    CampaignId,
     ComplaintId,
     ConsultationId,
     ContractId,
     CreditId,
     CustomerId,
     DepartmentId,
+    DevelopmentPlanId,
     EmployeeId,
     LegalReviewId,
     NegotiationId,
@@ -29,6 +35,8 @@ from aggregates.ids import (
     ReadingsId,
     ReceivableId,
     RefusalsId,
+    ResearchId,
+    SegmentId,
     WaiverId,
 )
 from aggregates.information.parking import Parking
@@ -37,7 +45,7 @@ from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
-from aggregates.readers import Readers
+from aggregates.readers import BUSINESS_TEAM, Readers
 from aggregates.risk.consultation import LegalConsultation
 from aggregates.risk.credit import Credit
 from aggregates.risk.legal_review import ASKERS, LegalReview
@@ -51,6 +59,7 @@ from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
 from projections import (
     calendars,
+    campaigns,
     complaints,
     consultations,
     contract_gates,
@@ -67,15 +76,21 @@ from projections import (
     outreach,
     parameters,
     parked,
+    plans,
     posts,
     receivables,
+    regulation,
     relations,
+    research,
     sales,
+    segments,
     waivers,
 )
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
+from projections.rules.duty import DutyRow
+from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
@@ -102,6 +117,10 @@ AGGREGATES = (
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
     Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
+    Kind(aggregate=Segment, id=SegmentId, path="segments", readers=BUSINESS_TEAM),
+    Kind(aggregate=Research, id=ResearchId, path="research", readers=BUSINESS_TEAM),
+    Kind(aggregate=DevelopmentPlan, id=DevelopmentPlanId, path="plans", readers=BUSINESS_TEAM),
+    Kind(aggregate=Campaign, id=CampaignId, path="campaigns", readers=BUSINESS_TEAM),
     Kind(
         aggregate=Contract,
         id=ContractId,
@@ -168,6 +187,11 @@ VIEWS: tuple[View[Any], ...] = (
     handovers.terms,
     credit.credits_,
     receivables.receivables,
+    segments.segments,
+    segments.items,
+    research.research,
+    plans.plans,
+    campaigns.campaigns,
     employees.employees,
     posts.posts,
     parameters.parameters,
@@ -186,7 +210,18 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     contracts.contract_standing,
     legal_reviews.clearance,
     credit.credit_standing,
+    research.published_research,
+    plans.plan_standing,
 )
+
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+
+_ALL_COMMANDS = all_commands(AGGREGATES)
+COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
+INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
+"""Those that only the clock and policies give."""
+
+MECHANISMS = mechanisms(_ALL_COMMANDS, [view for view in VIEWS if view.row is not DutyRow], POLICIES)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -223,6 +258,19 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     receivables.ageing,
     receivables.dunning,
     receivables.figures,
+    segments.freshness,
+    segments.intelligence,
+    segments.one,
+    research.on_record,
+    research.scores,
+    research.one,
+    plans.on_record,
+    plans.gate,
+    plans.goals,
+    plans.one,
+    campaigns.on_record,
+    campaigns.channels,
+    campaigns.one,
     employees.on_record,
     employees.one,
     posts.held_on,
@@ -241,17 +289,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     consultations.on_record,
     consultations.one,
     parked.list_,
+    regulation.coverage_by(MECHANISMS),
+    regulation.evidence,
 )
 
-_ALL_COMMANDS = all_commands(AGGREGATES)
-COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
-INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
-"""Those that only the clock and policies give."""
-
 QUESTIONS = all_questions(ASKED)
-
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
-
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from projections.rules import contracts, credit, customers, legal, organisation, service
+from projections.rules import contracts, credit, customers, development, legal, organisation, service
 from projections.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *organisation.RULES,
     *service.RULES,
+    *development.RULES,
     *customers.RULES,
     *contracts.RULES,
     *credit.RULES,

@@ -59,7 +59,7 @@ NOT_BY_ITS_DRAFTER = FourEyes(
     case_in=dict.fromkeys(REVIEWS, "contract_id"),
     first=dict.fromkeys(DRAFTS, ACTOR),
     second=dict.fromkeys(REVIEWS, ACTOR),
-    version=dict.fromkeys(DRAFTS, "terms.content") | dict.fromkeys(REVIEWS, "content"),
+    version={**dict.fromkeys(DRAFTS, "terms.content"), **dict.fromkeys(REVIEWS, "content")},
     owed_by=Role.LEGAL,
 )
 

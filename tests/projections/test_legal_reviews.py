@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from aggregates.event import Event
@@ -39,9 +41,9 @@ def status_after(*events: Event) -> tuple[Status, ContentHash, EmployeeId | None
     return row.status, row.content, row.counsel_id
 
 
-def cleared_after(*events: Event) -> dict[str, tuple[str, ...]]:
+def cleared_after(*events: Event) -> Mapping[ContentHash, tuple[EmployeeId, ...]]:
     row = clearances.fold(history(events, stream_id="review-1"))
-    return {} if row is None else dict(row.passed)
+    return {} if row is None else row.passed
 
 
 def test_a_review_is_as_far_as_counsel_has_come() -> None:

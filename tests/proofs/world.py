@@ -22,9 +22,9 @@ from aggregates.organisation.department import (
 from aggregates.refused import Refused
 from aggregates.text import Code
 from infra.commands import Command, Kind
-from projections.reference import REFERENCE_EVENTS, Reference
+from projections.reference import Reference
 from tests.given import recorded
-from tests.projections.rules.cases import CHINA, FOUNDED, log_of
+from tests.projections.rules.cases import CHINA, log_of
 
 PEOPLE = tuple(EmployeeId(f"employee-{name}") for name in ("an", "bo", "chen", "ding", "fang", "gao"))
 UNIT = Code("business")
@@ -83,7 +83,7 @@ class World:
         )
         self.log.append(record)
         self.reference = self.reference.after(record)
-        if (thing := self.things.get(stream_id)) is not None and type(event) in events_of(type(thing)):
+        if (thing := self.things.get(stream_id)) is not None and type(event) in events_of(thing.__class__):
             self.things[stream_id] = thing.evolve(event)
 
     def shuffle_offices(self) -> None:
@@ -155,5 +155,3 @@ def _command(kind: Kind, method: Callable[..., Any]) -> Command:
     if method not in _commands:
         _commands[method] = Command(kind, method)
     return _commands[method]
-
-

@@ -78,19 +78,34 @@ class Equality(Rule):
 class Threshold(Rule):
     """After each of `at`, what the case has come to stays within its bounds.
 
-    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `known`: the
-    events that are learned from and not judged.
+    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `on`: what
+    begins a case and is judged later; `known`: what is learned from, and never begins anything to be judged.
     """
 
     template = "Threshold"
 
-    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, known: Events = (), **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        at: Events,
+        learn: Learn,
+        breach: Breach,
+        on: Events = (),
+        known: Events = (),
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
-        self.at, self.learn, self.breach, self.known = at, learn, breach, known
+        self.on, self.known, self.at, self.learn, self.breach = on, known, at, learn, breach
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.expect) for event in self.on)
         yield from ((event, self.note) for event in self.known)
         yield from ((event, self.judge) for event in self.at)
+
+    def expect(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """What will be judged later."""
+        known = {} if row is None or row.parties is None else row.parties
+        return replace(self.begin(row, record, reference), parties=self.learn(known, record))
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """This counts when something is judged; until then there is nothing to judge."""

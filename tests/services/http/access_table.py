@@ -25,6 +25,8 @@ LEADS = "BDL DEP MGR"
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
+TEAM = "BD BDL"
+"""3.1: whoever wins customers; the lead answers for what goes out (2.2.3)."""
 
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
@@ -94,6 +96,22 @@ COMMANDS: Mapping[str, str] = {
     "negotiation.approve_below_floor": DECIDERS,
     "negotiation.agree_terms": SELLERS,
     "negotiation.break_off": SELLERS,
+    "segment.watch": TEAM,
+    "segment.unwatch": "BDL",
+    "segment.watch_again": TEAM,
+    "segment.record_intelligence": TEAM,
+    "research.open": TEAM,
+    "research.analyse_segment": TEAM,
+    "research.publish": "BDL",
+    "plan.draft": TEAM,
+    "plan.redraft": TEAM,
+    "plan.submit": TEAM,
+    "plan.approve": "MGR",
+    "plan.send_back": "MGR",
+    "plan.adjust_strategy": "BDL",
+    "plan.evaluate": "BDL MGR",
+    "campaign.start": TEAM,
+    "campaign.end": TEAM,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -161,6 +179,8 @@ PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
 SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
+DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
+"""Business development: the team, and whoever decides on its work."""
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -203,6 +223,16 @@ READS: Mapping[str, Reads] = {
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
     "/negotiations/concessions": Reads(f"{DECIDERS} AUD"),
+    **{
+        address: DEVELOPMENT
+        for page, id_, more in (
+            ("segments", "segment_id", ("intelligence", "intelligence/difference")),
+            ("research", "research_id", ("scores", "difference")),
+            ("plans", "plan_id", ("gate", "goals", "difference")),
+            ("campaigns", "campaign_id", ("channels", "difference")),
+        )
+        for address in (f"/{page}", f"/{page}/{{{id_}}}", *(f"/{page}/{name}" for name in more))
+    },
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -228,6 +258,9 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/regulation/coverage": EVERYBODY,
+    "/regulation/{clause}/evidence": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -240,6 +273,7 @@ READS: Mapping[str, Reads] = {
             "customer": CUSTOMERS,
             "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
+            **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,

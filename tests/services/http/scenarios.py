@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import customers, legal
+from tests.services.http.scenes import customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -231,6 +231,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "customer.assign_owner": lambda s: Call(
         f"/customers/{s.customer_id}/assign-owner", {"owner_id": s.somebody(Role.BUSINESS_DEVELOPMENT)}
     ),
+    **development.SCENARIOS,
     "parking.skip": lambda _: Call(
         "/parked/skip",
         {"event_position": next(NUMBERS), "row_table": "complaint_row", "row_key": "complaint-1", "reason": "broken"},
@@ -258,4 +259,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         "opportunity": customers.opportunity(yewu, customer_id),
         **legal.things(yewu),
+        **development.things(yewu),
     }  # fmt: skip

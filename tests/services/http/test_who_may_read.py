@@ -22,6 +22,7 @@ from services.http.access import VIEW_OF, own_readers_of
 from services.http.app import create_app
 from services.who_may_read import OPEN, readings, restricted_events
 from tests.conftest import new_database
+from tests.files import PDF
 from tests.services.http.access_table import READS, RESTRICTED, Reads
 from tests.services.http.scenarios import things
 from tests.services.http.scenes.legal import consultation
@@ -35,6 +36,7 @@ FIXED = {
     "calendar": "calendar-2026",
     "department": "department",
     "parking": "parking",
+    "regulation": "3.3.2-a",
 }
 SEEN, NOT_SEEN, REFUSED = "seen", "not seen", "refused"
 
@@ -54,12 +56,13 @@ class World:
         self.clients = {role: yewu.as_(person) for role, person in self.people.items()}
         customer, employee = yewu.customer("Theirs"), yewu.employee("Somebody")
         self.of_others = {
+            **things(yewu),
             "complaint": self.complaint(customer, "elsewhere"), "customer": customer, "employee": employee, **FIXED,
         }  # fmt: skip
         self.of_the_area = {"complaint": self.complaint(customer, "customer-service")}
         self.own = {role: self._own(role, person) for role, person in self.people.items()}
-        made = things(yewu)
-        self.of_others |= {"any other": self.refusals(), **{k: made[k] for k in ("waiver", "review", "consultation")}}
+        self.of_others["any other"] = self.refusals()
+        self.of_others["content"] = done(yewu.manager.post("/contents", content=PDF))["content"]
         self.level()
 
     def refusals(self) -> str:

@@ -1,4 +1,4 @@
-"""Time makes what is not paid overdue, breaks promises, stops credit and ends limits: once, and never of imported history."""
+"""Time makes what is not paid overdue, breaks promises, stops credit and ends limits: once, and not in imports."""
 
 from __future__ import annotations
 
