@@ -14,6 +14,12 @@ APPOINTERS = "MGR HR"
 DESK = "CS CSL"
 """3.3: customer service."""
 
+ASSESSORS = "FIN RSK"
+"""5.2.2-a: finance and risk management judge, deputies and the manager decide."""
+
+COLLECTORS = "FIN BD BDL"
+"""5.2.2-b: finance, and whoever sold to the customer."""
+
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
@@ -137,6 +143,27 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "credit.assess": ASSESSORS,
+    "credit.reassess": ASSESSORS,
+    "credit.approve_limit": "DEP MGR",
+    "credit.request_override": STAFF,
+    "credit.approve_override": "DEP MGR",
+    "credit.reject_override": "DEP MGR",
+    "credit.suspend": f"{ASSESSORS} DEP MGR",
+    "credit.release": "DEP MGR",
+    "receivable.bill": "FIN",
+    "receivable.receive_payment": "FIN",
+    "receivable.reverse_payment": "FIN",
+    "receivable.dispute": COLLECTORS,
+    "receivable.resolve_dispute": "FIN",
+    "receivable.promise_payment": COLLECTORS,
+    "receivable.pause_dunning": "FIN",
+    "receivable.resume_dunning": "FIN",
+    "receivable.take_dunning_step": COLLECTORS,
+    "receivable.hand_to_legal": "FIN MGR",
+    "receivable.request_write_off": "FIN",
+    "receivable.approve_write_off": "MGR",
+    "receivable.reject_write_off": "MGR",
     "review.request": "BD BDL PM",
     "review.assign": "LEG",
     "review.let_pass": "LEG",
@@ -181,6 +208,12 @@ NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
 """Business development: the team, and whoever decides on its work."""
+
+CREDITS = Reads(f"{ASSESSORS} DEP {EVIDENCE}")
+CREDITS_SHOWN = CREDITS._replace(own=STAFF)
+"""Credit: business development sees that of its own customers."""
+
+RECEIVABLES = Reads(f"{COLLECTORS} RSK DEP {EVIDENCE}")
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -244,6 +277,15 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/credits": CREDITS_SHOWN,
+    "/credits/{customer_id}": CREDITS_SHOWN,
+    "/credits/difference": CREDITS_SHOWN,
+    "/receivables": RECEIVABLES,
+    "/receivables/{receivable_id}": RECEIVABLES,
+    "/receivables/difference": RECEIVABLES,
+    "/receivables/ageing": RECEIVABLES,
+    "/receivables/dunning": RECEIVABLES,
+    "/receivables/figures": RECEIVABLES,
     "/reviews": REVIEWS,
     "/reviews/queue": REVIEWS,
     "/reviews/{review_id}": REVIEWS,
@@ -279,6 +321,8 @@ READS: Mapping[str, Reads] = {
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "credit": CREDITS,
+            "receivable": RECEIVABLES,
             "review": REVIEWS,
             "consultation": CONSULTATIONS,
             "parking": Reads("MGR DEP AUD DAL"),
