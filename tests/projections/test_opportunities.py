@@ -109,7 +109,7 @@ def test_days_are_those_of_the_companys_zone() -> None:
 def test_an_end_says_what_came_of_it_and_a_new_beginning_forgets_that() -> None:
     row = after((3, won(120)))
     assert (row.stage, row.won_value, row.contract_id, row.closed_on) == (
-        Stage.WON, 120, "contract-1", date(2017, 1, 4),
+        Stage.WON, Decimal(120), ContractId("contract-1"), date(2017, 1, 4),
     )  # fmt: skip
     row = after((3, OpportunityLost(reason=PRICE, competitor=Code("rival"))))
     assert (row.stage, row.lost_reason, row.competitor) == (Stage.LOST, PRICE, "rival")
@@ -123,7 +123,8 @@ def test_what_a_source_does_not_know_stays_unknown() -> None:
     row = after(first=unknown)
     assert (row.customer_id, row.value, row.owner_id, row.engaged_on, row.undated) == (None, None, None, None, True)
     end = OpportunityWon(customer_id=None, contract_id=None, value=Decimal(5))
-    assert (after((9, end), first=unknown).won_value, after((9, end), first=unknown).contract_id) == (5, None)
+    ended = after((9, end), first=unknown)
+    assert (ended.won_value, ended.contract_id) == (Decimal(5), None)
 
 
 def test_it_goes_to_another_owner_and_another_file() -> None:
@@ -211,7 +212,9 @@ def test_each_stage_has_its_count_and_value(rows: Callable[..., str]) -> None:
     assert found[Stage.IDENTIFIED] == StageFigures(
         stage=Stage.IDENTIFIED, opportunities=2, undated=1, value=Decimal(100), weighted=Decimal(25)
     )
-    assert (found[Stage.WON].value, found[Stage.WON].weighted, found[Stage.LOST].opportunities) == (70, 70, 0)
+    assert (found[Stage.WON].value, found[Stage.WON].weighted, found[Stage.LOST].opportunities) == (
+        Decimal(70), Decimal(70), 0,
+    )  # fmt: skip
 
 
 def test_the_time_in_a_stage_counts_those_that_are_still_there(rows: Callable[..., str]) -> None:
@@ -244,7 +247,9 @@ def test_2_2_3_b_results_are_told_by_quarter_owner_and_product(rows: Callable[..
                mean_days=None, median_days=None),
     ]  # fmt: skip
     by_owner = asked(url, lambda db: sales.results(db, Dimension.OWNER))
-    assert [(one.of, one.won, one.lost, one.value) for one in by_owner] == [(ANNA, 2, 1, 150), (BEN, 0, 1, 0)]
+    assert [(one.of, one.won, one.lost, one.value) for one in by_owner] == [
+        (ANNA, 2, 1, Decimal(150)), (BEN, 0, 1, Decimal(0)),
+    ]  # fmt: skip
     by_product = asked(url, lambda db: sales.results(db, Dimension.PRODUCT, quarter=Code("2017Q1")))
     assert [(one.of, one.won, one.lost, one.abandoned) for one in by_product] == [(BOILER, 2, 1, 0), (PUMP, 0, 0, 1)]
 
@@ -270,5 +275,7 @@ def test_a_forecast_of_then_is_held_against_what_came_of_it(rows: Callable[..., 
         )
     ]  # fmt: skip
     later = asked(url, lambda db: sales.forecasts(db, date(2017, 1, 10)))
-    assert [(one.quarter, one.opportunities, one.weighted) for one in later] == [("2017Q2", 1, 80), ("2017Q3", 1, 10)]
+    assert [(one.quarter, one.opportunities, one.weighted) for one in later] == [
+        ("2017Q2", 1, Decimal(80)), ("2017Q3", 1, Decimal(10)),
+    ]  # fmt: skip
     assert asked(url, lambda db: sales.forecasts(db, date(2017, 1, 5), owner_id=BEN)) == []
