@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import credit, customers, development, legal
+from tests.services.http.scenes import contracts, credit, customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -244,6 +244,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     },
     **customers.SCENARIOS,
     **legal.SCENARIOS,
+    **contracts.SCENARIOS,
     **credit.SCENARIOS,
 }
 
@@ -260,6 +261,7 @@ def things(yewu: Yewu) -> dict[str, Any]:
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         "opportunity": customers.opportunity(yewu, customer_id),
         **legal.things(yewu),
+        **contracts.things(yewu),
         **credit.things(yewu),
         **development.things(yewu),
     }  # fmt: skip

@@ -82,7 +82,10 @@ class Desk:
             "customer_id": [self.things["customer"]],
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
-            **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            **{
+                f"{kind}_id": [self.things[kind]]
+                for kind in ("segment", "research", "plan", "campaign", "opportunity", "negotiation", "contract")
+            },
             "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
