@@ -8,6 +8,7 @@ from typing import Any
 
 from aggregates.actor import Role
 from tests.services.http.scenes import credit, customers, development, legal
+from tests.services.http.scenes import development, legal, records
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -245,6 +246,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     **customers.SCENARIOS,
     **legal.SCENARIOS,
     **credit.SCENARIOS,
+    **records.SCENARIOS,
 }
 
 
@@ -262,4 +264,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
         **legal.things(yewu),
         **credit.things(yewu),
         **development.things(yewu),
+        **records.things(yewu),
     }  # fmt: skip

@@ -83,6 +83,7 @@ class Desk:
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
             **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "record_class_id": [self.things["record_class"]],
             "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
