@@ -35,6 +35,7 @@ from infra.read_model.tables import Table
 from projections import campaigns, plans, research, segments
 from projections.campaigns import CampaignRow
 from projections.customers import CustomerRow
+from projections.outreach import OutreachRow
 from projections.plans import PlanRow
 from projections.question import Database
 from projections.reference import REFERENCE_EVENTS
@@ -97,7 +98,7 @@ def folded(view: View[Any], key: str | tuple[str, ...], story: Iterable[Happened
 def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
     kinds: tuple[type[Row], ...] = (
-        SegmentRow, IntelligenceRow, ResearchRow, PlanRow, CampaignRow, CustomerRow, DutyRow,
+        SegmentRow, IntelligenceRow, ResearchRow, PlanRow, CampaignRow, CustomerRow, OutreachRow, DutyRow,
     )  # fmt: skip
 
     def put(*given: Row) -> str:
@@ -297,3 +298,31 @@ def test_3_1_2_b_the_channels_that_were_planned_stand_beside_those_used(rows: Ca
     (ended,) = answer(url, lambda db: campaigns.on_record(db, running=False))
     assert (running.campaign_id, running.ended_at) == ("campaign-2", None)
     assert (ended.campaign_id, ended.ended_at, ended.result) == ("campaign-1", on(9), WORDS)
+
+
+def test_3_1_2_b_what_each_channel_of_a_plan_yields_is_counted_from_contacts(rows: Callable[..., str]) -> None:
+    def approached(number: int, channel: Code, campaign: str, **outcomes: int) -> Row:
+        return OutreachRow(
+            customer_id=CustomerId(f"customer-{number}"),
+            channel=channel,
+            campaign=campaign,
+            contacts=sum(outcomes.values()),
+            outcomes={Code(outcome): times for outcome, times in outcomes.items()},
+        )
+
+    url = rows(
+        *planned(drafted, submitted, approved),
+        folded(campaigns.campaigns, "campaign-1", happened("campaign-1", (started, on(4)))),
+        approached(1, PHONE, "campaign-1", interested=1, silent=2),
+        approached(2, PHONE, "campaign-1", silent=1),
+        approached(2, FAIR, "campaign-1", interested=1),
+        approached(3, PHONE, "", interested=5),
+    )
+    by_channel = {use.channel: use for use in answer(url, campaigns.channels)}
+    assert by_channel.keys() == {PHONE, FAIR, POST}
+    assert (by_channel[PHONE].campaigns, by_channel[PHONE].contacts, by_channel[PHONE].customers) == (1, 4, 2)
+    assert by_channel[PHONE].outcomes == {"interested": 1, "silent": 3}
+    assert (by_channel[FAIR].campaigns, by_channel[FAIR].contacts) == (0, 1)
+    assert (by_channel[POST].contacts, by_channel[POST].customers, by_channel[POST].outcomes) == (0, 0, {})
+    unused = answer(url, lambda db: campaigns.channels(db, used=False))
+    assert unused == []
