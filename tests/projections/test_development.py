@@ -335,9 +335,7 @@ def test_3_1_2_b_what_each_channel_of_a_plan_yields_is_counted_from_contacts(row
 
 
 def test_3_1_2_a_opportunities_and_what_they_come_to_count_for_the_plans_segments(rows: Callable[..., str]) -> None:
-    def opportunity(
-        number: int, at: datetime, closed_on: date | None, customer: int = 1, *, signed: bool = True
-    ) -> Row:
+    def opportunity(number: int, at: datetime, closed_on: date | None, whose: int = 1, *, signed: bool = True) -> Row:
         return OpportunityRow(
             opportunity_id=OpportunityId(f"opportunity-{number}"),
             identified_at=at,
