@@ -30,7 +30,7 @@ from aggregates.business.contract import (
 )
 from aggregates.business.terms import Terms
 from aggregates.event import Recorded
-from aggregates.facts import ContractStanding
+from aggregates.facts import ContractStanding, Payable
 from aggregates.ids import ContractId, CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.readers import Readers
 from aggregates.text import Code, ContentHash, Text
@@ -263,6 +263,7 @@ async def contract_standing(db: Database, contract_id: ContractId) -> ContractSt
         authors=row.authors,
         signed_at=row.signed_at,
         content=row.content if row.proposed is None else row.proposed.content,
+        payments={one.number: Payable(amount=one.amount, due=one.due) for one in row.terms.payments},
     )
 
 

@@ -11,6 +11,7 @@ from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
 from aggregates.business.research import Research
 from aggregates.business.segment import Segment
 from aggregates.event import events_of
@@ -25,19 +26,24 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     DevelopmentPlanId,
+    DocumentId,
     EmployeeId,
     LegalReviewId,
     NegotiationId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
     ReceivableId,
+    RecordClassId,
     RefusalsId,
     ResearchId,
     SegmentId,
     WaiverId,
 )
+from aggregates.information.document import Document
 from aggregates.information.parking import Parking
+from aggregates.information.record_class import RecordClass
 from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
@@ -64,18 +70,25 @@ from projections import (
     contracts,
     credit,
     customers,
+    documents,
     duties,
     employees,
     handovers,
     legal_reviews,
+    likeness,
     negotiations,
+    opportunities,
+    outreach,
     parameters,
     parked,
     plans,
     posts,
     receivables,
     regulation,
+    relations,
+    record_classes,
     research,
+    sales,
     segments,
     waivers,
 )
@@ -85,6 +98,7 @@ from projections.rules.catalogue import RULES
 from projections.rules.duty import DutyRow
 from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
 
@@ -133,6 +147,12 @@ AGGREGATES = (
         readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
+        aggregate=Opportunity,
+        id=OpportunityId,
+        path="opportunities",
+        readers=opportunities.READERS,
+    ),
+    Kind(
         aggregate=Complaint,
         id=ComplaintId,
         path="complaints",
@@ -153,6 +173,8 @@ AGGREGATES = (
         path="consultations",
         readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=RecordClass, id=RecordClassId, path="recordclasses", readers=EVERYONE_INSIDE),
+    Kind(aggregate=Document, id=DocumentId, path="documents", readers=documents.READERS),
     Kind(
         aggregate=Parking,
         id=ParkingId,
@@ -165,6 +187,9 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    relations.relations,
+    outreach.outreach,
+    opportunities.opportunities,
     negotiations.negotiations,
     contracts.contracts,
     contract_gates.passages,
@@ -184,19 +209,25 @@ VIEWS: tuple[View[Any], ...] = (
     legal_reviews.reviews,
     legal_reviews.clearances,
     consultations.consultations,
+    record_classes.record_classes,
+    documents.documents,
+    documents.files,
     *(rule.view for rule in RULES),
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    relations.standing,
+    opportunities.standing,
     negotiations.agreed_terms,
     contracts.contract_standing,
     legal_reviews.clearance,
     credit.credit_standing,
     research.published_research,
     plans.plan_standing,
+    record_classes.record_class,
 )
 
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
@@ -211,6 +242,17 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    relations.with_all,
+    relations.silence,
+    relations.funnel,
+    outreach.mix,
+    likeness.duplicates,
+    opportunities.pipeline,
+    opportunities.one,
+    sales.stages,
+    sales.time_in_stage,
+    sales.results,
+    sales.forecasts,
     negotiations.under_way,
     negotiations.one,
     negotiations.brief,
@@ -259,6 +301,10 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     legal_reviews.one,
     consultations.on_record,
     consultations.one,
+    record_classes.scheme,
+    record_classes.one,
+    documents.register,
+    documents.one,
     parked.list_,
     regulation.coverage_by(MECHANISMS),
     regulation.evidence,

@@ -9,6 +9,7 @@ from aggregates.event import Event, events_of
 from aggregates.readers import Readers
 from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES, FEED_READERS, QUESTIONS
+from services.http.content_routes import READERS as CONTENT_READERS
 from services.http.what_if_routes import READERS as WHAT_IF_READERS
 from services.language import Language, label
 
@@ -26,6 +27,7 @@ def readings() -> Iterator[tuple[str, Readers]]:
         if asked.compared is not None:
             yield f"{asked.route}/difference", asked.declaration.readers
     yield "/what-if", WHAT_IF_READERS
+    yield "/contents/{hash}", CONTENT_READERS
     yield "/events", FEED_READERS
     yield "/events as server-sent events", FEED_READERS
     for page in ("streams", "about"):
@@ -47,9 +49,9 @@ def who_may_read_page() -> str:
         "",
         "Made from the code by `make generate`; `tests/services/http/test_who_may_read.py` asks the running API about",
         "every cell. **all** 全部; **area** 本领域: what lies in an area or unit that the reader has charge of or",
-        "works in; **own** 本人: what is about the reader, or on the reader's desk. An empty cell is a refusal (403),",
-        "and what lies beyond the others is refused in the same words whether it exists or not. Without a valid token",
-        "the answer is 401.",
+        "works in; **level** 密级: what is no more secret than the reader's offices admit; **own** 本人: what is about",
+        "the reader, or on the reader's desk. An empty cell is a refusal (403), and what lies beyond the others is",
+        "refused in the same words whether it exists or not. Without a valid token the answer is 401.",
         "",
         f"| | {' | '.join(ROLES)} |",
         f"|---|{'---|' * len(ROLES)}",
@@ -85,6 +87,7 @@ def who_may_read_page() -> str:
 def _cell(role: Role, readers: Readers) -> str:
     if role in readers.everything:
         return "all"
-    parts = [("area", readers.own_area), ("own", readers.own)]
+    levels = frozenset[Role]().union(*readers.levels.values())
+    parts = [("area", readers.own_area), ("level", levels), ("own", readers.own)]
     insider = {role} if role is Role.CUSTOMER else {role, Role.EMPLOYEE}
     return ", ".join(name for name, roles in parts if insider & roles)

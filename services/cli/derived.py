@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,8 +13,9 @@ import msgspec
 import typer
 
 from infra.commands import Command
+from infra.named_contents import with_contents
 from infra.questions import Asked
-from services.cli.client import ask
+from services.cli.client import ask, upload
 from services.cli.output import console, show
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from services.http.difference_routes import Between
@@ -66,7 +68,7 @@ def _command_line(command: Command) -> Callable[..., None]:
     def run(**given: Any) -> None:
         as_json, quiet, key = given.pop("as_json"), given.pop("quiet"), given.pop("key") or str(uuid4())
         path = command.route.format(id=quote(given.pop("id", ""), safe=""))
-        body = {name: _read(value, fields[name]) for name, value in given.items() if value is not None}
+        body = {name: _sent(value, fields[name]) for name, value in given.items() if value is not None}
         answer = ask("POST", path, body=body, headers={"Idempotency-Key": key})
         if quiet and not as_json:
             console.print(answer["id"], soft_wrap=True)
@@ -135,6 +137,15 @@ def _with_signature(
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
     run.__annotations__ = annotations
     return run
+
+
+def _sent(text: str, type_: Any) -> Any:
+    """An option's value; where it names files, `@path` uploads one and stands for its hash."""
+    return with_contents(type_, _read(text, type_), _uploaded)
+
+
+def _uploaded(content: str) -> str:
+    return upload(Path(content[1:])) if content.startswith("@") else content
 
 
 def _read(text: str, type_: Any) -> Any:

@@ -13,6 +13,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from infra.append import FactsTooOld, Unavailable
+from infra.contents import contents_of
 from infra.dispatcher import Contended
 from infra.keys import KeysUnavailable
 from infra.reading import Behind
@@ -48,9 +49,15 @@ async def _run(conninfo: str, settings: Settings, stop: threading.Event, tracing
                 conninfo, autocommit=True, application_name="yewu-policies"
             ) as lock:
                 if await _alone(lock, stop):
-                    await _work(
-                        Runtime(conninfo, settings.zone, sealing(settings), pool_size=4, tracing=tracing), stop, lock
+                    machinery = Runtime(
+                        conninfo,
+                        settings.zone,
+                        sealing(settings),
+                        pool_size=4,
+                        tracing=tracing,
+                        contents=contents_of(settings),
                     )
+                    await _work(machinery, stop, lock)
         except NOT_NOW as error:
             log.warning("the policies wait", error=str(error).strip())
             await _pause(stop, AWAY)

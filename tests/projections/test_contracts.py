@@ -33,7 +33,7 @@ from aggregates.business.contract import (
 )
 from aggregates.business.terms import Instalment, Promise, Terms
 from aggregates.event import Envelope, Event, Origin, Recorded
-from aggregates.facts import ContractStanding
+from aggregates.facts import ContractStanding, Payable
 from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
 from aggregates.risk.legal_review import LegalReviewPassed, LegalReviewPassedWithConditions, LegalReviewRejected
 from aggregates.text import Code, ContentHash, Text
@@ -278,6 +278,7 @@ def test_what_is_known_of_a_contract_is_a_fact(rows: Callable[..., str]) -> None
         authors=(ANNA,),
         signed_at=MONDAY + 2 * HOUR,
         content=SECOND,
+        payments={part.number: Payable(amount=part.amount, due=part.due) for part in (HALF, REST)},
     )
     assert asked(there, lambda db: contracts.contract_standing(db, TWO)) == ContractStanding(contract_id=TWO)
 

@@ -14,11 +14,20 @@ APPOINTERS = "MGR HR"
 DESK = "CS CSL"
 """3.3: customer service."""
 
+ASSESSORS = "FIN RSK"
+"""5.2.2-a: finance and risk management judge, deputies and the manager decide."""
+
+COLLECTORS = "FIN BD BDL"
+"""5.2.2-b: finance, and whoever sold to the customer."""
+
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
 SELLERS = "BD BDL"
-"""2.2.3: business development negotiates and draws up contracts."""
+"""2.2.3: business development wins customers, negotiates and draws up contracts."""
+
+LEADS = "BDL DEP MGR"
+"""2.2.3-b: who decides about customers."""
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
@@ -58,7 +67,30 @@ COMMANDS: Mapping[str, str] = {
     "customer.correct_profile": COUNTERS,
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
-    "customer.assign_owner": "BDL DEP MGR",
+    "customer.assign_owner": LEADS,
+    "customer.record_need": COUNTERS,
+    "customer.qualify": SELLERS,
+    "customer.activate": SELLERS,
+    "customer.assign_tier": LEADS,
+    "customer.lose": SELLERS,
+    "customer.block": LEADS,
+    "customer.unblock": LEADS,
+    "customer.merge": LEADS,
+    "customer.record_objection": COUNTERS,
+    "customer.withdraw_objection": COUNTERS,
+    "customer.contact": COUNTERS,
+    "opportunity.identify": SELLERS,
+    "opportunity.move": SELLERS,
+    "opportunity.assign_owner": LEADS,
+    "opportunity.confirm_needs": SELLERS,
+    "opportunity.qualify": SELLERS,
+    "opportunity.change_stage": SELLERS,
+    "opportunity.estimate_value": SELLERS,
+    "opportunity.forecast_close": SELLERS,
+    "opportunity.win": SELLERS,
+    "opportunity.lose": SELLERS,
+    "opportunity.abandon": SELLERS,
+    "opportunity.reopen": SELLERS,
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
@@ -111,6 +143,27 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "credit.assess": ASSESSORS,
+    "credit.reassess": ASSESSORS,
+    "credit.approve_limit": "DEP MGR",
+    "credit.request_override": STAFF,
+    "credit.approve_override": "DEP MGR",
+    "credit.reject_override": "DEP MGR",
+    "credit.suspend": f"{ASSESSORS} DEP MGR",
+    "credit.release": "DEP MGR",
+    "receivable.bill": "FIN",
+    "receivable.receive_payment": "FIN",
+    "receivable.reverse_payment": "FIN",
+    "receivable.dispute": COLLECTORS,
+    "receivable.resolve_dispute": "FIN",
+    "receivable.promise_payment": COLLECTORS,
+    "receivable.pause_dunning": "FIN",
+    "receivable.resume_dunning": "FIN",
+    "receivable.take_dunning_step": COLLECTORS,
+    "receivable.hand_to_legal": "FIN MGR",
+    "receivable.request_write_off": "FIN",
+    "receivable.approve_write_off": "MGR",
+    "receivable.reject_write_off": "MGR",
     "review.request": "BD BDL PM",
     "review.assign": "LEG",
     "review.let_pass": "LEG",
@@ -121,6 +174,13 @@ COMMANDS: Mapping[str, str] = {
     "consultation.advise": "LEG",
     "consultation.follow": STAFF,
     "consultation.not_follow": STAFF,
+    "recordclass.publish": "MGR",
+    "recordclass.revise": "MGR",
+    "document.register": STAFF,
+    "document.add_version": STAFF,
+    "document.review": "MGR DEP BDL PML CSL DAL LEG",
+    "document.declare_record": STAFF,
+    "document.archive": "REC",
 }
 
 
@@ -143,10 +203,24 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+RELATIONS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+"""What is thought of a customer is for whoever meets customers and for its owner, never for the customer."""
+
+OUTREACH = Reads(f"{COUNTERS} DEP {EVIDENCE}")
+PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
+"""3.1.3: the team of business development, and whoever owns one."""
+
+SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
 """Business development: the team, and whoever decides on its work."""
+
+CREDITS = Reads(f"{ASSESSORS} DEP {EVIDENCE}")
+CREDITS_SHOWN = CREDITS._replace(own=STAFF)
+"""Credit: business development sees that of its own customers."""
+
+RECEIVABLES = Reads(f"{COLLECTORS} RSK DEP {EVIDENCE}")
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -164,6 +238,9 @@ CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
 
+DOCUMENTS = Reads(STAFF)
+"""6.2.1: by security level; what is internal, as here, is for all. More secret ones: test_documents.py."""
+
 READS: Mapping[str, Reads] = {
     "/complaints": COMPLAINTS_SHOWN,
     "/complaints/{complaint_id}": COMPLAINTS_SHOWN,
@@ -172,6 +249,19 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/customers/relations": RELATIONS,
+    "/relations/difference": RELATIONS,
+    "/customers/silence": OUTREACH,
+    "/customers/funnel": OUTREACH,
+    "/customers/outreach": OUTREACH,
+    "/customers/duplicates": OUTREACH,
+    "/opportunities": PIPELINE,
+    "/opportunities/{opportunity_id}": PIPELINE,
+    "/opportunities/difference": PIPELINE,
+    "/opportunities/stages": SALES,
+    "/opportunities/time-in-stage": SALES,
+    "/opportunities/results": SALES,
+    "/opportunities/forecasts": SALES,
     "/negotiations": NEGOTIATIONS,
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
@@ -197,6 +287,15 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/credits": CREDITS_SHOWN,
+    "/credits/{customer_id}": CREDITS_SHOWN,
+    "/credits/difference": CREDITS_SHOWN,
+    "/receivables": RECEIVABLES,
+    "/receivables/{receivable_id}": RECEIVABLES,
+    "/receivables/difference": RECEIVABLES,
+    "/receivables/ageing": RECEIVABLES,
+    "/receivables/dunning": RECEIVABLES,
+    "/receivables/figures": RECEIVABLES,
     "/reviews": REVIEWS,
     "/reviews/queue": REVIEWS,
     "/reviews/{review_id}": REVIEWS,
@@ -213,6 +312,14 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
+    "/recordclasses": EVERYBODY,
+    "/recordclasses/{record_class_id}": EVERYBODY,
+    "/recordclasses/difference": EVERYBODY,
+    "/documents": DOCUMENTS,
+    "/documents/{document_id}": DOCUMENTS,
+    "/documents/difference": DOCUMENTS,
+    "/contents/{hash}": Reads("BD BDL DEP MGR LEG FIN PML REC AUD"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -223,6 +330,7 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
             **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
@@ -230,8 +338,12 @@ READS: Mapping[str, Reads] = {
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "credit": CREDITS,
+            "receivable": RECEIVABLES,
             "review": REVIEWS,
             "consultation": CONSULTATIONS,
+            "recordclass": EVERYBODY,
+            "document": DOCUMENTS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()

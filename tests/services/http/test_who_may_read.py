@@ -22,6 +22,7 @@ from services.http.access import VIEW_OF, own_readers_of
 from services.http.app import create_app
 from services.who_may_read import OPEN, readings, restricted_events
 from tests.conftest import new_database
+from tests.files import PDF
 from tests.services.http.access_table import READS, RESTRICTED, Reads
 from tests.services.http.scenarios import things
 from tests.services.http.scenes.legal import consultation
@@ -29,7 +30,12 @@ from tests.services.running import Yewu, done, running, wait_until
 
 ROLES: list[Role] = [role for role in Role if role not in {Role.SERVICE, Role.CLOCK}]
 LISTS = {"complaints": "complaint_id", "customers": "customer_id", "consultations": "consultation_id"}
-KIND_OF_LIST = {"complaints": "complaint", "customers": "customer", "employees": "employee"}
+KIND_OF_LIST = {
+    "complaints": "complaint",
+    "customers": "customer",
+    "employees": "employee",
+    "recordclasses": "recordclass",
+}
 FIXED = {
     "parameter": "parameter-P-05",
     "calendar": "calendar-2026",
@@ -61,6 +67,7 @@ class World:
         self.of_the_area = {"complaint": self.complaint(customer, "customer-service")}
         self.own = {role: self._own(role, person) for role, person in self.people.items()}
         self.of_others["any other"] = self.refusals()
+        self.of_others["content"] = done(yewu.manager.post("/contents", content=PDF))["content"]
         self.level()
 
     def refusals(self) -> str:
