@@ -8,6 +8,6 @@ COPY projections projections
 COPY infra infra
 COPY services services
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --system yewu \
-    && install -d -o yewu -m 0700 /var/lib/yewu
+    && install -d -o yewu -m 0700 /var/lib/yewu /var/lib/yewu/contents
 USER yewu
 ENTRYPOINT ["yewu"]

@@ -89,6 +89,12 @@ class Actor(Value):
             raise Refused("Only an employee can do this.")
         return EmployeeId(self.id)
 
+    @property
+    def people(self) -> tuple[EmployeeId, ...]:
+        """The employee who acts, and the one whose power is used, if that is another's: both answer for it."""
+        lent = self.delegation
+        return (self.employee,) if lent is None else (self.employee, lent.grantor_id)
+
     def speaks_for(self, person: EmployeeId | CustomerId | None) -> bool:
         """Is it the same person, or somebody using that person's delegated power? Rules ask this, never `id`."""
         return person is not None and (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from aggregates.ids import (
     NegotiationId,
     OpportunityId,
     ResearchId,
+    SegmentId,
 )
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
@@ -81,20 +82,25 @@ class Setting(Fact):
 
 
 class CustomerStanding(Fact):
-    """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent."""
+    """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent.
+
+    `objects_to`: the channels by which it does not want to be approached; None stands for all of them.
+    """
 
     customer_id: CustomerId
     owner_id: EmployeeId | None = None
     file_score: int = 0
     blocked: bool = False
     merged_into: CustomerId | None = None
+    objects_to: tuple[Code | None, ...] = ()
 
 
 class PublishedResearch(Fact):
-    """What research has come to (3.1.1): `published_at` is None while it is open."""
+    """What research has come to (3.1.1): `published_at` is None while it is open; `segment_ids` are its targets."""
 
     research_id: ResearchId
     published_at: datetime | None = None
+    segment_ids: tuple[SegmentId, ...] = ()
 
 
 class PlanStanding(Fact):
@@ -124,8 +130,16 @@ class AgreedTerms(Fact):
     payment_days: int | None = None
 
 
+class Payable(Value):
+    """What has to be paid, and by which day."""
+
+    amount: Decimal
+    due: date
+
+
 class ContractStanding(Fact):
-    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, and of which amount."""
+    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, of which amount; and what is to
+    be paid by it, each instalment under its number."""
 
     contract_id: ContractId
     customer_id: CustomerId | None = None
@@ -134,6 +148,7 @@ class ContractStanding(Fact):
     authors: tuple[EmployeeId, ...] = ()
     signed_at: datetime | None = None
     content: ContentHash | None = None
+    payments: Mapping[Code, Payable] = {}
 
 
 class LegalClearance(Fact):

@@ -68,6 +68,7 @@ NATURAL: Mapping[Any, str] = {
     ParameterId: "parameter-{number}",
     ParkingId: "parking",
     ReadingsId: "readings-{person}-{day}",
+    ReceivableId: "receivable-{contract_id}-{instalment}",
     RecordClassId: "recordclass-{code}",
     RefusalsId: "refusals-{person}-{day}",
     SegmentId: "segment-{code}",

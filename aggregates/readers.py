@@ -25,3 +25,10 @@ class Readers(Value):
 
 NOBODY = Readers()
 """What nobody has placed is read by nobody."""
+
+BUSINESS_TEAM = Readers(
+    everything=frozenset(
+        {Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}
+    )
+)
+"""Who reads what business development finds out and plans (2.2.3)."""

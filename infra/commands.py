@@ -17,8 +17,9 @@ from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
 from aggregates.readers import NOBODY, Readers
 from aggregates.sealed import MARK
-from aggregates.text import Code, Text
+from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
+from infra.named_contents import mentions_content
 from infra.texts import texts_in
 
 DIGITS, DECIMALS = 15, 6
@@ -70,6 +71,7 @@ class Command:
         filled = {"by", "at", *(fact.name for fact in self.facts)}
         self.sent = tuple(p for p in parameters if p.name not in filled)
         self.ids = tuple((p.name, kinds) for p in self.sent if (kinds := _kinds(hints[p.name])))
+        self.contents = tuple(p.name for p in self.sent if mentions_content(hints[p.name]))
         self.names = tuple(p.name for p in self.sent)
         self.types: Mapping[str, Any] = {p.name: hints[p.name] for p in self.sent}
         self.body = self._body()
@@ -179,6 +181,8 @@ def bounded(annotation: Any) -> Any:
         return Annotated[datetime, msgspec.Meta(tz=True)]
     if annotation is Code or annotation in KIND_OF_STREAM:
         return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
+    if annotation is ContentHash:
+        return Annotated[ContentHash, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
     if origin is Annotated:
         return Annotated[(bounded(parts[0]), *parts[1:])]
     if origin in {Union, UnionType}:

@@ -18,9 +18,11 @@ from aggregates.refused import Refused
 from infra.append import Append, Appended, Change, Entry, FactsMoved, FactsTooOld, KeyReused, VersionConflict
 from infra.codec import Codec, encode, envelope_bytes
 from infra.commands import Command
+from infra.contents import Contents
 from infra.event_store import Writer
 from infra.fact_reader import FactReader, Gathered, actor_guard
 from infra.log_reader import LogReader
+from infra.named_contents import contents_in
 from infra.reading import Behind
 from infra.reference_data import ReferenceKeeper
 from infra.sealing import Sealer
@@ -106,7 +108,10 @@ class Contended(Exception):
 
 
 class Dispatcher:
-    """Gives orders to aggregates. One for each process; all it remembers can be read again."""
+    """Gives orders to aggregates. One for each process; all it remembers can be read again.
+
+    Without `contents` no order may name a file.
+    """
 
     def __init__(
         self,
@@ -118,9 +123,11 @@ class Dispatcher:
         codec: Codec,
         sealer: Sealer,
         zone: ZoneInfo,
+        contents: Contents | None = None,
     ) -> None:
         self.writer, self.reader, self.states = writer, reader, states
         self.reference, self.facts, self.codec, self.sealer, self.zone = reference, facts, codec, sealer, zone
+        self.contents = contents
 
     async def give(self, order: Order) -> Answer:
         """Carry out a command: durably, or not at all.
@@ -203,6 +210,7 @@ class _Decision:
         actors = self._actors(reference, *{at, now})
         known = await self._known()
         await self._check_ids()
+        self._check_contents()
         facts = await self.desk.facts.gather(
             self.command,
             self.sent,
@@ -283,6 +291,13 @@ class _Decision:
             for one in () if value is None else (value,) if isinstance(value, str) else value:
                 if (kinds != ("",) and kind_of(one) not in kinds) or not await self.desk.states.exists(one):
                     raise Refused("{field}: there is no {id}.", field=name, id=one)
+
+    def _check_contents(self) -> None:
+        """Every file that is named has been uploaded."""
+        for name in self.command.contents:
+            for one in contents_in(self.command.types[name], self.sent[name]):
+                if self.desk.contents is None or self.desk.contents.path(one) is None:
+                    raise Refused("{field}: upload {content} first.", field=name, content=one)
 
     def _decide(
         self, state: Any, actors: Sequence[Actor], at: datetime, facts: Gathered, *, past: bool

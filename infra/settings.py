@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -48,6 +49,10 @@ class Settings(Value):
     max_body: int
     request_seconds: float
     max_page: int
+    contents: Path
+    max_content: int
+    content_seconds: float
+    content_scanner: tuple[str, ...]
 
     @property
     def keys_file(self) -> Path:
@@ -58,8 +63,9 @@ class Settings(Value):
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process; SettingError names the first that makes no sense."""
         env = os.environ if environment is None else environment
+        home = Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve()
         return cls(
-            home=Path(env.get("YEWU_HOME") or default_home()).expanduser().resolve(),
+            home=home,
             database_url=env.get(DATABASE) or None,
             own_urls={role: env[name] for role, name in OWN_ADDRESSES.items() if env.get(name)},
             kafka_servers=env.get(KAFKA) or None,
@@ -76,6 +82,10 @@ class Settings(Value):
             max_body=_number(env, "YEWU_MAX_BODY", 1 << 20),
             request_seconds=float(_number(env, "YEWU_REQUEST_SECONDS", 30)),
             max_page=_number(env, "YEWU_MAX_PAGE", 1000),
+            contents=Path(folder).expanduser().resolve() if (folder := env.get("YEWU_CONTENTS")) else home / "contents",
+            max_content=_number(env, "YEWU_MAX_CONTENT", 64 << 20),
+            content_seconds=float(_number(env, "YEWU_CONTENT_SECONDS", 300)),
+            content_scanner=_command(env, "YEWU_CONTENT_SCANNER"),
         )
 
     def address(self, role: DatabaseRole) -> tuple[str, str | None]:
@@ -92,6 +102,13 @@ def _number(environment: Mapping[str, str], name: str, default: int, most: int =
     if not value.isdecimal() or not 0 < int(value) <= most:
         raise SettingError(f"{name}={value}: write a whole number from 1 to {most}.")
     return int(value)
+
+
+def _command(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(environment.get(name) or ""))
+    except ValueError:
+        raise SettingError(f"{name}: write a command as a shell would take it, its quotation marks closed.") from None
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -1,4 +1,5 @@
-"""Reference data: who holds which office when, which values the parameters have; small, held whole in memory."""
+"""Reference data: who holds which office when, which values the parameters have, which research is published; small,
+held whole in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +14,10 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Delegation, Role
+from aggregates.business.research import ResearchPublished
 from aggregates.event import Event, LegacySourceDescribed, Recorded
 from aggregates.facts import Post, Quantity, Setting
-from aggregates.ids import AnyId, EmployeeId
+from aggregates.ids import AnyId, EmployeeId, ResearchId
 from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished, year_of
 from aggregates.organisation.department import (
     ActingEnded,
@@ -125,7 +127,8 @@ class Reference(Value):
 
     `working_time` is the company's, as far as its calendars are published; `calendar` is the position of the newest
     calendar, `sources` are those that history was imported from, and what each can tell of. `appointments` are the
-    events behind the offices, for whoever judges them anew; `waived`: when a rule did not hold for a case.
+    events behind the offices, for whoever judges them anew; `waived`: when a rule did not hold for a case; `published`:
+    when research was published last.
     """
 
     position: int = 0
@@ -141,6 +144,7 @@ class Reference(Value):
     appointments: tuple[Recorded[Any], ...] = ()
     sources: Mapping[Code, frozenset[Code]] = {}
     waived: Mapping[tuple[Code, AnyId], tuple[Term, ...]] = {}
+    published: Mapping[ResearchId, datetime] = {}
 
     def is_waived(self, rule: Code, case_id: AnyId, at: datetime) -> bool:
         """Did a rule not hold for a case at an instant?"""
@@ -153,11 +157,11 @@ class Reference(Value):
 
     def after(self, record: Recorded[Any]) -> Reference:
         """The reference data once this has happened too; events of no concern change nothing but the position."""
-        learned = self._learned(record.event, record.position, record.effective_at)
+        learned = self._learned(record.event, record.stream_id, record.position, record.effective_at)
         appointments = (*self.appointments, record) if type(record.event) in APPOINTMENTS else self.appointments
         return replace(learned, position=record.position, appointments=appointments)
 
-    def _learned(self, event: Event, position: int, since: datetime) -> Reference:
+    def _learned(self, event: Event, stream_id: str, position: int, since: datetime) -> Reference:
         match event:
             case RoleAssigned(employee_id=who, role=role, unit=unit, valid_from=since, valid_until=until):
                 return self._with_office(who, Office(term=Term(since=since, until=until), role=role, area=unit))
@@ -206,6 +210,8 @@ class Reference(Value):
             case WaiverRevoked(rule=rule, case_id=case_id):
                 terms = tuple(term.ended(since) for term in self.waived.get((rule, case_id), ()))
                 return replace(self, waived={**self.waived, (rule, case_id): terms})
+            case ResearchPublished():
+                return replace(self, published={**self.published, ResearchId(stream_id): since})
             case LegacySourceDescribed(source=source, tells=tells):
                 told = self.sources.get(source, frozenset()) | frozenset(tells)
                 return replace(self, sources={**self.sources, source: told})
@@ -277,4 +283,4 @@ def _working_time(years: tuple[WorkingYear, ...], zone: str) -> WorkingTime:
 
 WAIVERS: frozenset[type[Event]] = frozenset({WaiverApproved, WaiverRevoked})
 
-REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR | WAIVERS | {LegacySourceDescribed}
+REFERENCE_EVENTS = APPOINTMENTS | PARAMETERS | CALENDAR | WAIVERS | {LegacySourceDescribed, ResearchPublished}

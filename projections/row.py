@@ -17,7 +17,7 @@ class Row(Value):
     """One line of a read model. Its table comes from its class; its first field is its key unless `key` says more.
 
     For those who may not read everything: `of_area` names the field that holds the row's area, `of_person` those that
-    hold the people whom it concerns.
+    hold the people whom it concerns, one or several each.
     """
 
     key: ClassVar[tuple[str, ...]] = ()
@@ -54,6 +54,11 @@ def its_stream(kind: Any) -> Key:
 def its_stream_and_person(kind: Any) -> Key:
     """A row for each stream of one kind and each person who did something on it."""
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", "person"))
+
+
+def its_stream_and(field: str, kind: Any) -> Key:
+    """A row for each stream of one kind and each value of that field, which every event of the view must have."""
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", f"event.{field}"))
 
 
 def its_stream_under(name: str, kind: Any) -> Key:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, get_origin, get_type_hints
 
 from psycopg import sql
 
@@ -19,15 +20,30 @@ class Scope(Value):
     def admits(self, row: Row) -> bool:
         """May this row be read?"""
         area = None if row.of_area is None else getattr(row, row.of_area)
-        return area in self.areas or any(getattr(row, field) in self.people for field in row.of_person)
+        return area in self.areas or any(not self.people.isdisjoint(_people(row, field)) for field in row.of_person)
 
     def condition(self, row: type[Row]) -> tuple[sql.Composed, tuple[list[str], ...]]:
         """The same in SQL: a condition on the columns of a row, and its parameters."""
         require_owned(row)
         columns = [(row.of_area, self.areas)] if row.of_area is not None else []
         columns += [(field, self.people) for field in row.of_person]
-        each = [sql.SQL("{} = ANY({})").format(sql.Identifier(column), sql.Placeholder()) for column, _ in columns]
+        each = [
+            sql.SQL("{} ?| {}" if _holds_several(row, column) else "{} = ANY({})").format(
+                sql.Identifier(column), sql.Placeholder()
+            )
+            for column, _ in columns
+        ]
         return sql.SQL("({})").format(sql.SQL(" OR ").join(each)), tuple(sorted(values) for _, values in columns)
+
+
+@cache
+def _holds_several(row: type[Row], field: str) -> bool:
+    return get_origin(get_type_hints(row)[field]) is tuple
+
+
+def _people(row: Row, field: str) -> tuple[str, ...]:
+    found = getattr(row, field)
+    return found if _holds_several(type(row), field) else (found,)
 
 
 def require_owned(row: Any) -> None:

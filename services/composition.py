@@ -6,21 +6,37 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aggregates.actor import INSIDE, Role
+from aggregates.business.campaign import Campaign
 from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
+from aggregates.business.development_plan import DevelopmentPlan
+from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
+from aggregates.business.research import Research
+from aggregates.business.segment import Segment
 from aggregates.event import events_of
 from aggregates.ids import (
     KIND_OF_STREAM,
     CalendarId,
+    CampaignId,
     ComplaintId,
+    ConsultationId,
     ContractId,
+    CreditId,
     CustomerId,
     DepartmentId,
+    DevelopmentPlanId,
     EmployeeId,
+    LegalReviewId,
+    NegotiationId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
+    ReceivableId,
     RefusalsId,
+    ResearchId,
+    SegmentId,
     WaiverId,
 )
 from aggregates.information.parking import Parking
@@ -29,7 +45,11 @@ from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
-from aggregates.readers import Readers
+from aggregates.readers import BUSINESS_TEAM, Readers
+from aggregates.risk.consultation import LegalConsultation
+from aggregates.risk.credit import Credit
+from aggregates.risk.legal_review import ASKERS, LegalReview
+from aggregates.risk.receivable import COLLECTORS, Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -37,11 +57,43 @@ from infra.kafka.wire import Topics, planned
 from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
-from projections import calendars, complaints, customers, duties, employees, parameters, parked, posts, waivers
+from projections import (
+    calendars,
+    campaigns,
+    complaints,
+    consultations,
+    contract_gates,
+    contracts,
+    credit,
+    customers,
+    duties,
+    employees,
+    handovers,
+    legal_reviews,
+    likeness,
+    negotiations,
+    opportunities,
+    outreach,
+    parameters,
+    parked,
+    plans,
+    posts,
+    receivables,
+    regulation,
+    relations,
+    research,
+    sales,
+    segments,
+    waivers,
+)
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
+from projections.rules.duty import DutyRow
+from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.credit_gate import CREDIT_GATE
+from services.policies.dunning_ladder import DUNNING_LADDER
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -64,22 +116,34 @@ AGGREGATES = (
         path="customers",
         readers=Readers(everything=OVERSIGHT | {*DESKS, Role.DEPUTY}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=Negotiation, id=NegotiationId, path="negotiations", readers=negotiations.READERS),
+    Kind(aggregate=Segment, id=SegmentId, path="segments", readers=BUSINESS_TEAM),
+    Kind(aggregate=Research, id=ResearchId, path="research", readers=BUSINESS_TEAM),
+    Kind(aggregate=DevelopmentPlan, id=DevelopmentPlanId, path="plans", readers=BUSINESS_TEAM),
+    Kind(aggregate=Campaign, id=CampaignId, path="campaigns", readers=BUSINESS_TEAM),
     Kind(
         aggregate=Contract,
         id=ContractId,
         path="contracts",
-        readers=Readers(
-            everything=OVERSIGHT
-            | {
-                Role.BUSINESS_DEVELOPMENT,
-                Role.BUSINESS_DEVELOPMENT_LEAD,
-                Role.DEPUTY,
-                Role.LEGAL,
-                Role.FINANCE,
-                Role.PROJECT_LEAD,
-                Role.RECORDS,
-            }
-        ),
+        readers=contracts.READERS,
+    ),
+    Kind(
+        aggregate=Credit,
+        id=CreditId,
+        path="credits",
+        readers=Readers(everything=OVERSIGHT | {Role.FINANCE, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Receivable,
+        id=ReceivableId,
+        path="receivables",
+        readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=Opportunity,
+        id=OpportunityId,
+        path="opportunities",
+        readers=opportunities.READERS,
     ),
     Kind(
         aggregate=Complaint,
@@ -90,6 +154,18 @@ AGGREGATES = (
         ),
     ),
     Kind(aggregate=Waiver, id=WaiverId, path="waivers", readers=EVERYONE_INSIDE),
+    Kind(
+        aggregate=LegalReview,
+        id=LegalReviewId,
+        path="reviews",
+        readers=Readers(everything=OVERSIGHT | {*ASKERS, Role.LEGAL, Role.DEPUTY}),
+    ),
+    Kind(
+        aggregate=LegalConsultation,
+        id=ConsultationId,
+        path="consultations",
+        readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
+    ),
     Kind(
         aggregate=Parking,
         id=ParkingId,
@@ -102,15 +178,50 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    relations.relations,
+    outreach.outreach,
+    opportunities.opportunities,
+    negotiations.negotiations,
+    contracts.contracts,
+    contract_gates.passages,
+    handovers.terms,
+    credit.credits_,
+    receivables.receivables,
+    segments.segments,
+    segments.items,
+    research.research,
+    plans.plans,
+    campaigns.campaigns,
     employees.employees,
     posts.posts,
     parameters.parameters,
     calendars.calendars,
     waivers.waivers,
+    legal_reviews.reviews,
+    legal_reviews.clearances,
+    consultations.consultations,
     *(rule.view for rule in RULES),
 )
 
-FACTS: tuple[Callable[..., Awaitable[Any]], ...] = ()
+FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    relations.standing,
+    opportunities.standing,
+    negotiations.agreed_terms,
+    contracts.contract_standing,
+    legal_reviews.clearance,
+    credit.credit_standing,
+    research.published_research,
+    plans.plan_standing,
+)
+
+POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+
+_ALL_COMMANDS = all_commands(AGGREGATES)
+COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
+INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
+"""Those that only the clock and policies give."""
+
+MECHANISMS = mechanisms(_ALL_COMMANDS, [view for view in VIEWS if view.row is not DutyRow], POLICIES)
 
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
@@ -118,6 +229,48 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.figures,
     customers.on_file,
     customers.one,
+    relations.with_all,
+    relations.silence,
+    relations.funnel,
+    outreach.mix,
+    likeness.duplicates,
+    opportunities.pipeline,
+    opportunities.one,
+    sales.stages,
+    sales.time_in_stage,
+    sales.results,
+    sales.forecasts,
+    negotiations.under_way,
+    negotiations.one,
+    negotiations.brief,
+    negotiations.concessions,
+    contracts.register,
+    contracts.one,
+    contracts.obligations,
+    contracts.payments,
+    contract_gates.gates,
+    handovers.queue,
+    handovers.expiring,
+    credit.limits,
+    credit.one,
+    receivables.open_items,
+    receivables.one,
+    receivables.ageing,
+    receivables.dunning,
+    receivables.figures,
+    segments.freshness,
+    segments.intelligence,
+    segments.one,
+    research.on_record,
+    research.scores,
+    research.one,
+    plans.on_record,
+    plans.gate,
+    plans.goals,
+    plans.one,
+    campaigns.on_record,
+    campaigns.channels,
+    campaigns.one,
     employees.on_record,
     employees.one,
     posts.held_on,
@@ -130,18 +283,17 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     duties.conformance,
     waivers.on_record,
     waivers.one,
+    legal_reviews.on_record,
+    legal_reviews.queue,
+    legal_reviews.one,
+    consultations.on_record,
+    consultations.one,
     parked.list_,
+    regulation.coverage_by(MECHANISMS),
+    regulation.evidence,
 )
 
-_ALL_COMMANDS = all_commands(AGGREGATES)
-COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
-INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
-"""Those that only the clock and policies give."""
-
 QUESTIONS = all_questions(ASKED)
-
-POLICIES = (COMPLAINT_CLOCKS,)
-
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""

@@ -149,7 +149,7 @@ class KafkaSource:
 class HttpSource:
     """The feed of the API, where there is no Kafka: the same events under the same positions.
 
-    `token`: of an account with the role `service`, asked for again when the API refuses an older one.
+    `token`: of an account with the role `service`; it is asked for before each request, so it may change.
     """
 
     PLACE: Place = ("events", 0)

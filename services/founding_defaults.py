@@ -131,5 +131,8 @@ DEFAULT_PARAMETERS: tuple[DefaultParameter, ...] = (
     _parameter("P-43", "Legal consultation: answered", limit=_wd(3)),
     _parameter("P-44", "Research: cited by a plan for", limit=_months(12)),
     _parameter("P-45", "Negotiation: a brief is approved by a deputy up to", deputy=_money(500000)),
+    _parameter("P-46", "Credit scorecard: weight of each factor, least score of each grade",
+               payment_history=_percent(40), financial_strength=_percent(30), relationship=_percent(15),
+               market_standing=_percent(15), A=_count(80), B=_count(65), C=_count(50)),
 )
 # fmt: on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import LiteralString, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg.rows import class_row
@@ -60,27 +60,23 @@ async def builder(runtime: Runtime) -> Lag | None:
 
 async def policies(runtime: Runtime) -> Lag | None:
     """Events that the policy furthest behind has not looked at; its silence is that since it last looked."""
-    async with runtime.pool.connection() as db:
-        cursor = await db.execute(
-            "SELECT h.position - p.position,"
-            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0),"
-            " extract(epoch FROM clock_timestamp() - p.beat_at)::float8"
-            " FROM yewu.head h, yewu.policy p LEFT JOIN yewu.log l ON l.position = p.position + 1"
-            " ORDER BY p.position LIMIT 1"
-        )
-        found = await cursor.fetchone()
-    return None if found is None else Lag(*found)
+    return await _behind(runtime, "SELECT position, beat_at FROM yewu.policy ORDER BY position LIMIT 1")
 
 
 async def relay(runtime: Runtime) -> Lag | None:
     """Events that are not in Kafka yet; None where nobody ever published."""
+    return await _behind(runtime, "SELECT max(position) AS position, max(beat_at) AS beat_at FROM yewu.relay")
+
+
+async def _behind(runtime: Runtime, reader: LiteralString) -> Lag | None:
+    """How far a reader of the log is behind its head; the query finds its position, and when it last gave a sign."""
     async with runtime.pool.connection() as db:
         cursor = await db.execute(
-            "SELECT h.position - p.position,"
-            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0), p.silence"
-            " FROM yewu.head h, (SELECT max(position) AS position,"
-            " min(extract(epoch FROM clock_timestamp() - beat_at)::float8) AS silence FROM yewu.relay) p"
-            " LEFT JOIN yewu.log l ON l.position = p.position + 1 WHERE p.position IS NOT NULL"
+            "SELECT h.position - r.position,"
+            " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0),"
+            " extract(epoch FROM clock_timestamp() - r.beat_at)::float8"
+            f" FROM yewu.head h, ({reader}) r LEFT JOIN yewu.log l ON l.position = r.position + 1"
+            " WHERE r.position IS NOT NULL"
         )
         found = await cursor.fetchone()
     return None if found is None else Lag(*found)

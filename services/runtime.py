@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from aggregates.event import Event, Recorded
 from infra.codec import Codec
+from infra.contents import Contents
 from infra.dispatcher import Dispatcher
 from infra.event_store import Writer
 from infra.fact_reader import FactReader, RowFact
@@ -33,9 +34,16 @@ class Runtime:
     dispatchers, which leave spans."""
 
     def __init__(
-        self, conninfo: str, zone: ZoneInfo, sealer: Sealer, *, pool_size: int = 8, tracing: Tracing | None = None
+        self,
+        conninfo: str,
+        zone: ZoneInfo,
+        sealer: Sealer,
+        *,
+        pool_size: int = 8,
+        tracing: Tracing | None = None,
+        contents: Contents | None = None,
     ) -> None:
-        self.conninfo, self.zone, self.sealer = conninfo, zone, sealer
+        self.conninfo, self.zone, self.sealer, self.contents = conninfo, zone, sealer, contents
         self.codec = Codec(Event.known.values(), seals=sealer.seals)
         self.model: ReadModel = read_model(self.codec)
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
@@ -58,7 +66,7 @@ class Runtime:
         self.states = States(self.reader, self.codec)
         self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS])
         self.dispatcher = dispatcher(
-            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, sealer, zone
+            self.writer, self.reader, self.states, self.reference, self.facts, self.codec, sealer, zone, contents
         )
         self.refusals = RefusalRecorder(self.writer, self.codec, sealer, zone)
         self.readings = ReadingRecorder(self.writer, self.codec, zone)
@@ -67,6 +75,8 @@ class Runtime:
     async def running(self) -> AsyncIterator[Runtime]:
         """Everything started in order, and stopped in the opposite one."""
         async with AsyncExitStack() as stack:
+            if self.contents is not None:
+                self.contents.sweep()
             await self.sealer.start()
             stack.push_async_callback(self.sealer.stop)
             await self.pool.open()

@@ -35,6 +35,9 @@ from services.processes import CannotRun, require_issuer
 PARTS: Mapping[str, tuple[str, ...]] = {name: (name,) for name in ("project", "build", "policies", "serve")}
 """The processes of a running Yewu, each with the words that `yewu` is called with."""
 
+FIRST = ("project", "build")
+"""Those that must be at work before the department is founded; the others are started after it, in their order."""
+
 SECONDS_TO_READY = 60
 SECONDS_BETWEEN_NEWS = 3
 
@@ -66,8 +69,8 @@ def up(
         parts = {name: Part(each, environment, reading, tell) for name, each in words.items()}
         for part in parts.values():
             stack.callback(part.stop)
-        parts["project"].start()
-        parts["build"].start()
+        for name in FIRST:
+            parts[name].start()
         try:
             with stopping.breaking_off():
                 first_manager = manager() if _is_new(conninfo) else None
@@ -76,8 +79,9 @@ def up(
             return
         if first_manager is not None:
             _found_first(conninfo, Foundation(manager=first_manager, zone=settings.zone.key), settings, tell)
-        for name in parts.keys() - {"project", "build"}:
-            parts[name].start()
+        for name, part in parts.items():
+            if name not in FIRST:
+                part.start()
         address = _address(settings)
         _await_ready(address, parts, stopping, tell)
         if not stopping:

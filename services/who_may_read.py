@@ -9,6 +9,7 @@ from aggregates.event import Event, events_of
 from aggregates.readers import Readers
 from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES, FEED_READERS, QUESTIONS
+from services.http.content_routes import READERS as CONTENT_READERS
 from services.http.what_if_routes import READERS as WHAT_IF_READERS
 from services.language import Language, label
 
@@ -26,6 +27,7 @@ def readings() -> Iterator[tuple[str, Readers]]:
         if asked.compared is not None:
             yield f"{asked.route}/difference", asked.declaration.readers
     yield "/what-if", WHAT_IF_READERS
+    yield "/contents/{hash}", CONTENT_READERS
     yield "/events", FEED_READERS
     yield "/events as server-sent events", FEED_READERS
     for page in ("streams", "about"):

@@ -64,7 +64,7 @@ def looked_into(tree: ast.AST, names: frozenset[str]) -> Iterator[int]:
             case ast.BinOp(left=left, right=right):
                 looks = text(left) or text(right)
             case ast.Call(func=ast.Name(id=called), args=given, keywords=named) if called[0].islower():
-                looks = called != "index_of" and any(map(text, (*given, *(k.value for k in named))))
+                looks = called not in {"index_of", "replace"} and any(map(text, (*given, *(k.value for k in named))))
             case ast.Call(func=ast.Name(id="Refused"), keywords=named):
                 looks = any(text(keyword.value) for keyword in named)
             case _:
@@ -115,6 +115,7 @@ def test_a_look_would_be_seen() -> None:
         "f'{wording}'": True,
         "Refused('x', wording=wording)": True,
         "Acknowledged(wording=wording)": False,
+        "replace(row, wording=wording)": False,
         "index_of(event.wording)": False,
         "wording or other": True,
     }

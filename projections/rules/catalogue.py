@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from projections.rules import organisation, service
+from projections.rules import contracts, credit, customers, development, legal, organisation, service
 from projections.rules.rule import Rule
 
-RULES: tuple[Rule, ...] = (*organisation.RULES, *service.RULES)
+RULES: tuple[Rule, ...] = (
+    *organisation.RULES,
+    *service.RULES,
+    *development.RULES,
+    *customers.RULES,
+    *contracts.RULES,
+    *credit.RULES,
+    *legal.RULES,
+)
 BY_NUMBER: Mapping[str, Rule] = {rule.number: rule for rule in RULES}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -57,10 +58,12 @@ def ask(
     *,
     query: Mapping[str, str] | None = None,
     body: object = None,
+    content: BinaryIO | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
     """What the API answers, a text where that is no JSON; SaidNo with its sentence if it does not do it.
 
+    `body` is sent as JSON, `content` as it is.
     What is still being built (202) is asked for again until it is there.
     """
     token = os.environ.get("YEWU_TOKEN") or (token_file().read_text() if token_file().exists() else "")
@@ -69,7 +72,7 @@ def ask(
         sent["Authorization"] = f"Bearer {token.strip()}"
     before, deadline = None, 0.0
     while True:
-        response = _send(httpx.Request(method, _url(path), params=query, json=body, headers=sent))
+        response = _send(httpx.Request(method, _url(path), params=query, json=body, content=content, headers=sent))
         is_json = "json" in response.headers.get("content-type", "")
         answer = response.json() if is_json else {} if response.is_error else response.text
         if response.is_error:
@@ -83,6 +86,20 @@ def ask(
         elif time.monotonic() > deadline:
             raise SaidNo("That day is not being built: see whether `yewu build` runs, then ask again.", answer)
         time.sleep(float(response.headers.get("Retry-After", "1")))
+
+
+def upload(path: Path) -> str:
+    """Send a file, and its hash; SaidNo if it cannot be read, or if other bytes arrived."""
+    try:
+        with path.expanduser().open("rb") as file:
+            here = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            file.seek(0)
+            there = ask("POST", "/contents", content=file, headers={"Content-Type": "application/octet-stream"})
+    except OSError as error:
+        raise SaidNo(f"{path} cannot be read ({error.strerror}).") from None
+    if there["content"] != here:
+        raise SaidNo(f"{path} has changed while it was sent: send it again.")
+    return here
 
 
 def _url(path: str) -> httpx.URL:

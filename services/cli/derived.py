@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,13 +13,17 @@ import msgspec
 import typer
 
 from infra.commands import Command
+from infra.named_contents import with_contents
 from infra.questions import Asked
-from services.cli.client import ask
+from services.cli.client import ask, upload
 from services.cli.output import console, show
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from services.http.difference_routes import Between
 from services.http.question_routes import KERNEL
 from services.language import Language, label
+
+BY_HAND = frozenset({"regulation"})
+"""Groups that say things in lines of their own."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 作答 / answer in JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只答编号 / answer with the id alone")]
@@ -40,6 +45,8 @@ def add_derived(app: typer.Typer) -> Mapping[str, typer.Typer]:
         )
     for asked in QUESTIONS:
         path = asked.declaration.path.partition("/")[0]
+        if path in BY_HAND:
+            continue
         group = groups.get(path, app)
         name = path if group is app else asked.name.replace("_", "-")
         group.command(name, help=_help("question", asked.slug))(_question_line(asked))
@@ -61,7 +68,7 @@ def _command_line(command: Command) -> Callable[..., None]:
     def run(**given: Any) -> None:
         as_json, quiet, key = given.pop("as_json"), given.pop("quiet"), given.pop("key") or str(uuid4())
         path = command.route.format(id=quote(given.pop("id", ""), safe=""))
-        body = {name: _read(value, fields[name]) for name, value in given.items() if value is not None}
+        body = {name: _sent(value, fields[name]) for name, value in given.items() if value is not None}
         answer = ask("POST", path, body=body, headers={"Idempotency-Key": key})
         if quiet and not as_json:
             console.print(answer["id"], soft_wrap=True)
@@ -130,6 +137,15 @@ def _with_signature(
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
     run.__annotations__ = annotations
     return run
+
+
+def _sent(text: str, type_: Any) -> Any:
+    """An option's value; where it names files, `@path` uploads one and stands for its hash."""
+    return with_contents(type_, _read(text, type_), _uploaded)
+
+
+def _uploaded(content: str) -> str:
+    return upload(Path(content[1:])) if content.startswith("@") else content
 
 
 def _read(text: str, type_: Any) -> Any:

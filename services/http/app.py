@@ -16,11 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.contents import contents_of
 from infra.kafka.wire import prefix_in
 from infra.settings import Settings
 from services import asyncapi
 from services.composition import COMMANDS, QUESTIONS, topics
 from services.http.command_routes import command_routes
+from services.http.content_routes import content_routes
 from services.http.development_issuer import DevelopmentIssuer
 from services.http.difference_routes import difference_routes
 from services.http.health import health_routes
@@ -67,7 +69,9 @@ def create_app(
     conninfo: str, settings: Settings, runtime: Runtime | None = None, tracing: Tracing | None = None
 ) -> FastAPI:
     """The application around one log; its machinery starts and stops with it."""
-    runtime = runtime or Runtime(conninfo, settings.zone, sealing(settings), tracing=tracing)
+    runtime = runtime or Runtime(
+        conninfo, settings.zone, sealing(settings), tracing=tracing, contents=contents_of(settings)
+    )
     issuer = DevelopmentIssuer(settings.home, settings) if settings.development_issuer else None
     if issuer is None and settings.jwks_url is None:
         raise ValueError("Nobody could sign in: set YEWU_JWKS_URL to the address of your issuer's keys.")
@@ -86,6 +90,7 @@ def create_app(
     app.router.routes.extend(commands)
     app.router.routes.extend(log_routes(runtime, tokens, settings))
     app.router.routes.extend(parked_routes(runtime, tokens, settings))
+    app.router.routes.extend(content_routes(runtime, tokens, settings))
     app.router.routes.extend(what_if_routes(runtime, tokens, settings))
     app.router.routes.extend(health_routes(runtime, settings))
     app.router.routes.extend(_documents(settings))

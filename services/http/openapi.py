@@ -10,10 +10,12 @@ import msgspec
 from aggregates.ids import SYNTAX, syntax_of
 from aggregates.information.parking import KEEPERS
 from infra.commands import Command
+from infra.contents import FORMATS, HASH, Kept
 from infra.dispatcher import Answer
 from infra.questions import Asked
 from services.http import problems
 from services.http import what_if_routes as what_if
+from services.http.content_routes import READERS, SENDERS
 from services.http.difference_routes import Between
 from services.http.parked_routes import Retried, Retry
 from services.http.question_routes import KERNEL, Moment
@@ -29,7 +31,7 @@ PROBLEMS = {
     "409": "others were faster, or have it already",
     "412": "not the version that was insisted on",
     "413": "too large",
-    "415": "not JSON",
+    "415": "not JSON, or a file of a type that is not kept",
     "422": "refused by the regulation",
     "503": "not just now",
 }
@@ -42,7 +44,19 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
     answers = [asked.answer for asked in questions]
     arguments = [asked.arguments for asked in questions]
     (answered, *schemas), components = msgspec.json.schema_components(
-        [Answer, *bodies, *answers, *arguments, Moment, Between, Retry, Retried, what_if.Asked, what_if.Supposition],
+        [
+            Answer,
+            *bodies,
+            *answers,
+            *arguments,
+            Moment,
+            Between,
+            Retry,
+            Retried,
+            Kept,
+            what_if.Asked,
+            what_if.Supposition,
+        ],
         ref_template=REF,
     )
     named = iter(schemas)
@@ -60,6 +74,7 @@ def document(commands: Iterable[Command], questions: Iterable[Asked], version: s
             paths[f"{asked.route}/difference"] = {"get": _difference(asked, components)}
     paths |= LOG_PATHS | HEALTH_PATHS
     paths |= {"/parked/retry": {"post": _retry()}, "/what-if": {"get": _what_if(components)}}
+    paths |= {"/contents": {"post": _upload()}, "/contents/{hash}": {"get": _content()}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -224,6 +239,39 @@ def _what_if(components: dict[str, Any]) -> dict[str, Any]:
             **_problems(),
         },
     }
+
+
+def _upload() -> dict[str, Any]:
+    location = {"description": "地址 / where it is", "schema": {"type": "string"}}
+    answer = {**_json(_ref(Kept.__name__), "kept"), "headers": {"Location": location}}
+    return {
+        "operationId": "contents.upload",
+        "tags": ["contents"],
+        "summary": "上传文件 / send a file, for commands to name by its hash",
+        "description": f"角色 / roles: {', '.join(sorted(SENDERS.roles))}. {', '.join(FORMATS.values())}.",
+        "parameters": [],
+        "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BYTES}}},
+        "responses": {"200": answer, "201": answer, **_problems()},
+    }
+
+
+def _content() -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^{HASH}$"}
+    name = {"name": "hash", "in": "path", "required": True, "description": both("field", "content"), "schema": schema}
+    return {
+        "operationId": "contents.one",
+        "tags": ["contents"],
+        "summary": "取回文件 / a file, as it was sent",
+        "description": f"角色 / roles: {', '.join(sorted(READERS.roles))}.",
+        "parameters": [name],
+        "responses": {
+            "200": {"description": "the file", "content": {media: {"schema": _BYTES} for media in FORMATS}},
+            **_problems(),
+        },
+    }
+
+
+_BYTES = {"type": "string", "format": "binary"}
 
 
 def _header(name: str, pattern: str, description: str) -> dict[str, Any]:

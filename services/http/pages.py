@@ -36,8 +36,9 @@ def api_page(document: dict[str, Any]) -> str:
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     rows = [(p["name"], p["in"], p["required"], p["description"], _type(p["schema"])) for p in operation["parameters"]]
-    if "requestBody" in operation:
-        rows += _fields(operation["requestBody"]["content"]["application/json"]["schema"], document)
+    for media, sent in operation.get("requestBody", {}).get("content", {}).items():
+        json = media == "application/json"
+        rows += _fields(sent["schema"], document) if json else [("", "body", True, media, _type(sent["schema"]))]
     table = "".join(
         f"<tr><td><code>{escape(name)}</code>{' *' if required else ''}<td>{where}<td>{escape(kind)}<td>{escape(text)}"
         for name, where, required, text, kind in rows

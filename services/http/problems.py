@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from aggregates.refused import Refused
 from infra.append import KeyReused, Taken, Unavailable
+from infra.contents import FORMATS, Infected, NotKept, ScannerFails, TooLarge
 from infra.dispatcher import Contended, Forbidden, NotFound, Outdated
 from infra.keys import KeysUnavailable
 from infra.questions import BadCursor
@@ -51,6 +52,8 @@ class Problem(Exception):
 TITLES: Mapping[str, str] = {
     "malformed": "The request cannot be read.",
     "too-large": "The request is too large.",
+    "not-kept": "Files of this type are not kept.",
+    "infected": "The scanner of viruses objects.",
     "unauthenticated": "Nobody knows who is asking.",
     "forbidden": "This takes another office.",
     "not-found": "There is no such thing.",
@@ -69,6 +72,11 @@ TITLES: Mapping[str, str] = {
 def malformed(detail: str) -> Problem:
     """The caller sent something that cannot be read; `detail` is the decoder's own sentence."""
     return Problem(400, "malformed", "{detail}. See the address /openapi.json for what is taken.", {"detail": detail})
+
+
+def too_large(limit: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The caller sent more bytes than are taken."""
+    return Problem(413, "too-large", "Send at most {limit} bytes.", {"limit": limit}, headers=headers)
 
 
 def require_limit(limit: int, most: int) -> None:
@@ -106,6 +114,15 @@ def problem_of(error: Exception) -> Problem:
                            {"scope": error.scope, "holder": error.holder}, {"holder": error.holder})  # fmt: skip
         case KeyReused():
             return Problem(422, "key-reused", "Use a new idempotency key for a new command.")
+        case TooLarge():  # who knows whether it would ever end
+            return too_large(error.most, {"Connection": "close"})
+        case NotKept():
+            return Problem(415, "not-kept", "Its bytes show that it is none of these: {formats}. Send one of them.",
+                           {"formats": ", ".join(FORMATS.values())})  # fmt: skip
+        case Infected():
+            return Problem(422, "infected", "The scanner of viruses found something in it: nothing of it was kept.")
+        case ScannerFails():
+            return later("The scanner of viruses does not answer, so no file is taken: ask again later.", seconds=60)
         case TimeoutError():
             return Problem(408, "too-slow", "Send the whole request at once.")
         case Behind():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 from starlette.datastructures import QueryParams
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.http.problems import Problem, malformed, problem_of
+from services.http.problems import malformed, problem_of, too_large
 from services.language import Language, preferred
 
 log = structlog.get_logger()
@@ -71,23 +71,29 @@ class Request:
         """The whole body; a Problem if it is larger than the limit, of which not more than that is kept."""
         chunks: list[bytes] = []
         size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise too_large(limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives; ConnectionResetError if it breaks off."""
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ConnectionResetError("the caller has gone")
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise Problem(413, "too-large", "Send at most {limit} bytes.", {"limit": limit})
-            chunks.append(chunk)
+            yield message.get("body", b"")
             if not message.get("more_body", False):
-                return b"".join(chunks)
+                return
 
 
 class Endpoint:
-    """An ASGI application of one function: whatever it raises becomes a problem."""
+    """An ASGI application of one function: whatever it raises becomes a problem. What it answers is put on the wire,
+    or goes there by itself."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Reply]], seconds: float) -> None:
+    def __init__(self, answer: Callable[[Request], Awaitable[Reply | ASGIApp]], seconds: float) -> None:
         self._answer, self._seconds = answer, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +105,10 @@ class Endpoint:
             return
         except Exception as error:  # the last resort is here, so that no route can forget it
             reply = refusal(error, request)
-        await send_reply(send, reply)
+        if isinstance(reply, Reply):
+            await send_reply(send, reply)
+        else:
+            await reply(scope, receive, send)
 
 
 def refusal(error: Exception, request: Request) -> Reply:

@@ -27,6 +27,13 @@ MISSED = UUID("d0f7c5a1-2f55-4c0b-8f2e-5a54a9c7b6d3")
 MOST = 200
 
 
+async def now_of(runtime: Runtime) -> datetime:
+    """The time of the database."""
+    async with runtime.pool.connection() as db:
+        told: list[tuple[datetime]] = await (await db.execute("SELECT clock_timestamp()")).fetchall()
+    return told[0][0]
+
+
 class Clock:
     """Turns passed times into events. It decides on the case as the log has it, and writes only if nothing came since.
 
@@ -39,15 +46,10 @@ class Clock:
 
     async def tick(self) -> int:
         """Say what is missed by now, at most so much; how often something was said."""
-        at, said = await self._now() if self.time is None else self.time(), 0
+        at, said = await now_of(self.runtime) if self.time is None else self.time(), 0
         for rule, case_id in await self._alarms(at):
             said += await self._look(BY_NUMBER[rule], case_id, at)
         return said
-
-    async def _now(self) -> datetime:
-        async with self.runtime.pool.connection() as db:
-            told: list[tuple[datetime]] = await (await db.execute("SELECT clock_timestamp()")).fetchall()
-        return told[0][0]
 
     async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
         """What the read model believes to be missed; it may be behind. What is parked nobody can judge."""

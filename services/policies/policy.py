@@ -1,4 +1,4 @@
-"""A policy: what follows from an event. It may look at an event twice, for what follows happens once."""
+"""A policy: what follows from an event, or from a time. It may look at either twice, for what follows happens once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from aggregates.event import Event, Recorded
 from aggregates.value import Value
+from projections.row import Row
 
 
 class Intent(NamedTuple):
@@ -20,11 +21,23 @@ class Intent(NamedTuple):
 Reaction: TypeAlias = Callable[[Recorded[Any]], Iterable[Intent]]
 
 
+class Alarm(NamedTuple):
+    """At the time in a column of a row a command is given. The fold of the row sets that time, takes it back as soon as
+    something else has happened, and sets none for imported history; the command says nothing if it is no longer so."""
+
+    rows: type[Row]
+    at: str
+    then: Callable[[Any], Intent]
+
+
 class Policy(Value):
-    """Named reactions to events; the name stands in the log as the actor of what follows."""
+    """Named reactions to events and times; the name stands in the log as the actor of what follows. `clauses`: those of
+    the regulation that it serves."""
 
     name: str
-    reactions: Mapping[type[Event], Reaction]
+    reactions: Mapping[type[Event], Reaction] = {}
+    alarms: tuple[Alarm, ...] = ()
+    clauses: tuple[str, ...] = ()
 
     @property
     def types(self) -> list[str]:

@@ -13,12 +13,14 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from infra.append import FactsTooOld, Unavailable
+from infra.contents import contents_of
 from infra.dispatcher import Contended
 from infra.keys import KeysUnavailable
 from infra.reading import Behind
 from infra.settings import Settings
 from services.composition import POLICIES
 from services.keys import sealing
+from services.policies.alarms import Alarms
 from services.policies.clock import Clock
 from services.policies.follower import Moved, PolicyFollower
 from services.runtime import Runtime
@@ -47,9 +49,15 @@ async def _run(conninfo: str, settings: Settings, stop: threading.Event, tracing
                 conninfo, autocommit=True, application_name="yewu-policies"
             ) as lock:
                 if await _alone(lock, stop):
-                    await _work(
-                        Runtime(conninfo, settings.zone, sealing(settings), pool_size=4, tracing=tracing), stop, lock
+                    machinery = Runtime(
+                        conninfo,
+                        settings.zone,
+                        sealing(settings),
+                        pool_size=4,
+                        tracing=tracing,
+                        contents=contents_of(settings),
                     )
+                    await _work(machinery, stop, lock)
         except NOT_NOW as error:
             log.warning("the policies wait", error=str(error).strip())
             await _pause(stop, AWAY)
@@ -68,10 +76,10 @@ async def _alone(lock: psycopg.AsyncConnection[object], stop: threading.Event) -
 async def _work(machinery: Runtime, stop: threading.Event, lock: psycopg.AsyncConnection[object]) -> None:
     async with machinery.running() as runtime:
         followers = [PolicyFollower(runtime, policy) for policy in POLICIES]
-        clock = Clock(runtime)
+        clocks = [Clock(runtime).tick, *(Alarms(runtime, policy).ring for policy in POLICIES if policy.alarms)]
         jobs = [
             *(asyncio.create_task(_again_and_again(follower.step, LOOK, stop)) for follower in followers),
-            asyncio.create_task(_again_and_again(clock.tick, TICK, stop)),
+            *(asyncio.create_task(_again_and_again(clock, TICK, stop)) for clock in clocks),
             asyncio.create_task(_again_and_again(lambda: _still_ours(lock), AWAY, stop)),
         ]
         try:

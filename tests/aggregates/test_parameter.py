@@ -178,7 +178,7 @@ def test_a_history_in_any_order_can_be_recalled(history: list[Event]) -> None:
 
 
 def test_every_parameter_of_the_regulation_has_a_default_and_some_are_our_own() -> None:
-    assert [default.number for default in DEFAULT_PARAMETERS] == [f"P-{n:02}" for n in range(1, 46)]
+    assert [default.number for default in DEFAULT_PARAMETERS] == [f"P-{n:02}" for n in range(1, 47)]
 
 
 @pytest.mark.parametrize("default", DEFAULT_PARAMETERS, ids=lambda default: default.number)

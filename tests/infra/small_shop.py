@@ -12,7 +12,7 @@ from aggregates.event import Event, Recorded, command
 from aggregates.facts import Fact
 from aggregates.ids import ComplaintId, CustomerId, ParameterId
 from aggregates.refused import Refused
-from aggregates.text import Code
+from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 from infra.commands import Kind
 from projections.fact import fact
@@ -32,6 +32,13 @@ class ShopOrderPlaced(Event):
 
 class ShopOrderNoted(Event):
     note: Code
+
+
+class ShopReceipt(Value):
+    """What was paid, and the file that shows it."""
+
+    amount: Decimal
+    content: ContentHash
 
 
 class ShopAllowance(Fact):
@@ -74,6 +81,12 @@ class ShopOrder(Value):
     @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
     def note(self, note: Code) -> ShopOrderNoted | None:
         return None if note == "nothing" else ShopOrderNoted(note=note)
+
+    @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
+    def attach(
+        self, order: ContentHash | None = None, papers: tuple[ContentHash, ...] = (), receipt: ShopReceipt | None = None
+    ) -> ShopOrderNoted:
+        return ShopOrderNoted(note=Code(f"{order} {receipt} {papers}"))
 
     def evolve(self, event: OrderEvent, /) -> ShopOrder:
         match event:

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import replace
@@ -22,10 +24,11 @@ from aggregates.event import Envelope, Event, EventSkipped, Recorded
 from aggregates.ids import THE_DEPARTMENT, THE_PARKING, CustomerId, EmployeeId
 from aggregates.organisation.department import RoleAssigned, RoleEnded
 from aggregates.refused import Refused
-from aggregates.text import Code, Text
+from aggregates.text import Code, ContentHash, Text
 from infra.append import Append, Change, Entry
 from infra.codec import Codec, envelope_bytes
 from infra.commands import Command, all_commands
+from infra.contents import Contents
 from infra.dispatcher import Dispatcher, Forbidden, NotFound, Order, Outdated, Principal
 from infra.event_store import Writer
 from infra.fact_reader import FactReader, RowFact
@@ -37,12 +40,14 @@ from infra.reference_data import ReferenceKeeper
 from infra.sealing import Plain
 from infra.states import States
 from services.http.problems import problem_of
+from tests.files import PDF, PNG, hash_of
 from tests.infra.small_shop import (
     LIMITS,
     ORDERS,
     ShopAllowanceRow,
     ShopOrder,
     ShopOrderPlaced,
+    ShopReceipt,
     allowances,
     shop_allowance,
 )
@@ -246,6 +251,39 @@ def test_ids_name_what_exists_and_is_of_their_kind(database: str) -> None:
                 await here.give("note", "complaint-nothing", note=Code("x"))
 
     run(example())
+
+
+def test_files_that_are_named_have_been_uploaded(database: str, tmp_path: Path) -> None:
+    async def file() -> AsyncIterator[bytes]:
+        yield PDF
+
+    async def example() -> None:
+        async with shop(database) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            here.desk.contents = Contents(tmp_path, 1000)
+            there = (await here.desk.contents.keep(file())).content
+            missing = ContentHash(hash_of(PNG))
+            await here.give("attach", placed.id, order=there, papers=(there,))
+            await here.give("attach", placed.id)
+            with pytest.raises(Refused) as of_one:
+                await here.give("attach", placed.id, order=missing)
+            assert str(of_one.value) == f"order: upload {missing} first."
+            with pytest.raises(Refused, match="papers: upload"):
+                await here.give("attach", placed.id, papers=(there, missing))
+            with pytest.raises(Refused, match="receipt: upload"):
+                await here.give("attach", placed.id, receipt=ShopReceipt(amount=Decimal(1), content=missing))
+            here.desk.contents = None
+            with pytest.raises(Refused, match="order: upload"):
+                await here.give("attach", placed.id, order=there)
+
+    run(example())
+
+
+@pytest.mark.parametrize("sent", ["x", "sha256:", "../x", hash_of(PDF)[:-1], hash_of(PDF) + "\n", hash_of(PDF) + "0"])
+def test_what_is_no_hash_of_a_file_cannot_be_read(sent: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        COMMANDS["attach"].read(msgspec.json.encode({"order": sent}))
 
 
 def test_a_right_that_ends_at_the_same_instant_is_not_used(database: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from aggregates.event import Event, Recorded
@@ -76,12 +77,17 @@ class Completeness(Rule):
         news = {
             name: record.position
             for name, field in self._brought[type(event)]
-            if name not in known and (field is None or getattr(event, field) is not None)
+            if name not in known and (field is None or is_filled_in(getattr(event, field)))
         }
         if not news:
             return row
         row = replace(row, evidence={**known, **news})
         return row if len(known) + len(news) < len(self.parts) else answered(self, row, record, reference)
+
+
+def is_filled_in(value: Any) -> bool:
+    """Does a field say something: neither that there is nothing, nor that it is left as it was?"""
+    return value is not None and value is not UNSET
 
 
 class Response(Completeness):
@@ -101,25 +107,31 @@ class Existence(Response):
 
 
 class Stage(NamedTuple):
-    """One step of a succession: what must follow, by when; counted from the beginning, or from the step before."""
+    """One step of a succession: what must follow, by when; counted from the beginning, or from the step before.
+
+    `said`: the value that a field of the event must have, where one event stands for several steps.
+    """
 
     then: Events
     within: Limit
     from_start: bool = False
+    said: tuple[str, str] | None = None
 
 
 class Succession(Rule):
     """After one of `on` the stages follow, one after the other, each in time; `back` is where the first is owed again.
 
-    An event of a later stage stands for those before it.
+    An event of a later stage stands for those before it. After one of `until` none is owed any more.
     """
 
     template = "Succession"
 
-    def __init__(self, *args: Any, on: Events, stages: tuple[Stage, ...], back: Events = (), **more: Any) -> None:
+    def __init__(
+        self, *args: Any, on: Events, stages: tuple[Stage, ...], back: Events = (), until: Events = (), **more: Any
+    ) -> None:
         super().__init__(*args, within=stages[0].within, **more)
-        self.on, self.stages, self.back = on, stages, back
-        self._stage_of = {event: n for n, stage in reversed([*enumerate(stages)]) for event in stage.then}
+        self.on, self.stages, self.back, self.until = on, stages, back, until
+        self._steps = tuple(dict.fromkeys(event for stage in stages for event in stage.then))
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -128,16 +140,23 @@ class Succession(Rule):
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
         yield from ((event, self.go_back) for event in self.back)
-        yield from ((event, self.advance) for event in self._stage_of)
+        yield from ((event, self.advance) for event in self._steps)
         yield from ((event, self.end) for event in self.over)
+        yield from ((event, self.close) for event in self.until)
+
+    def _stage_of(self, event: Event) -> int | None:
+        """Which stage an event is, the first where it could be several; None where it is not what any asks for."""
+        for number, stage in enumerate(self.stages):
+            if type(event) in stage.then and (stage.said is None or getattr(event, stage.said[0]) == stage.said[1]):
+                return number
+        return None
 
     def advance(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """A step is taken, in time or not; the next one is owed from here on."""
         if row is None or row.state is not OWED:
             return row
-        reached = self._stage_of[type(record.event)]
-        done = row.evidence or {}
-        if reached < len(done):
+        reached, done = self._stage_of(record.event), row.evidence or {}
+        if reached is None or reached < len(done):
             return row
         if is_late(row, record):
             row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
@@ -148,24 +167,34 @@ class Succession(Rule):
             return replace(row, state=DONE, done_at=record.effective_at, decided_by=record.position)
         return self._owing(row, reached + 1, record, reference)
 
+    def close(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """No further step is needed: was the last one that was needed late?"""
+        if row is None or row.state is DONE:
+            return row
+        return self.missed(row, record, reference) if is_late(row, record) else self.done(row, record)
+
     def go_back(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """What was done has to be done again."""
         if row is None:
             return row
         if row.state is OWED and is_late(row, record):
             row = self.missed(row, record, reference)
-        return self._owing(replace(row, evidence=None, state=OWED), 0, record, reference)
+        anew = replace(row, evidence=None, state=OWED, since_at=None, spent_seconds=0)
+        return self._owing(anew, 0, record, reference)
 
     def _owing(self, row: DutyRow, stage: int, record: Recorded[Any], reference: Reference) -> DutyRow:
-        limit = self.stages[stage].within
-        since = row.began_at if self.stages[stage].from_start else record.effective_at
-        version, allowed = limit.allows(since, reference)
-        due = None if allowed is None else allowed.end(since, 0, reference)
+        limit, from_start = self.stages[stage].within, self.stages[stage].from_start
+        since, spent = record.effective_at, 0
+        if from_start:  # as long as it was shelved no time passed: what has passed until then is spent
+            all_along = all(earlier.from_start for earlier in self.stages[1:stage]) and row.since_at is not None
+            since, spent = (row.since_at or row.began_at, row.spent_seconds) if all_along else (row.began_at, 0)
+        version, allowed = limit.allows(row.began_at if from_start else since, reference)
+        due = None if allowed is None else allowed.end(since, spent, reference)
         return replace(
             row,
             verdict=row.verdict if row.missed else PENDING,
             since_at=since,
-            spent_seconds=0,
+            spent_seconds=spent,
             due_at=due,
             alarm_at=due,
             done_at=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -26,20 +27,36 @@ ACTOR = ""
 """In place of a field: whoever did it, and whose power was used."""
 
 
+PARTS = ("first", "second")
+
+
 class FourEyes(Rule):
     """Whoever is named by one of `first` is never named by one of `second`, nor does one of `acts` after that.
 
-    Of each the latest counts, or with `ever` all there have been. A field names a person, `ACTOR` whoever did it and
-    whose power was used.
+    Of each the latest counts, or with `ever` all there have been; with `version`, the fields that say which version of
+    the case is meant, of each version by itself. With `in_order` it is looked at only when a second is named, for the
+    first may be named again by then. A field names a person or several, `ACTOR` whoever did it and whose power was
+    used.
     """
 
     template = "FourEyes"
 
     def __init__(
-        self, *args: Any, on: Events = (), first: Held, second: Held, acts: Events = (), ever: bool = False, **more: Any
+        self,
+        *args: Any,
+        on: Events = (),
+        first: Held,
+        second: Held,
+        acts: Events = (),
+        ever: bool = False,
+        version: Held | None = None,
+        in_order: bool = False,
+        **more: Any,
     ) -> None:
         super().__init__(*args, **more)
-        self.on, self.first, self.second, self.acts, self.ever = on, first, second, acts, ever
+        self.on, self.first, self.second, self.acts = on, first, second, acts
+        self.ever, self.in_order = ever, in_order
+        self.version = {event: attrgetter(field) for event, field in (version or {}).items()}
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -58,7 +75,8 @@ class FourEyes(Rule):
         """One of the two is named: is it the other?"""
         row = row or self.begin(row, record, reference)
         event = type(record.event)
-        mine, others = ("first", "second") if event in self.first else ("second", "first")
+        of_this = f" {self.version[event](record.event)}" if self.version else ""
+        mine, others = (f"{part}{of_this}" for part in (PARTS if event in self.first else PARTS[::-1]))
         who = _persons(record, (self.first if event in self.first else self.second)[event])
         known = row.parties or {}
         before = known.get(mine, "").split() if self.ever else []
@@ -66,6 +84,8 @@ class FourEyes(Rule):
         row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
         if not who and record.origin is not None:
             return row if row.missed else replace(row, verdict=UNDETERMINABLE)
+        if self.in_order and event in self.first:
+            return row
         if not set(who).isdisjoint(known.get(others, "").split()):
             return replace(self.missed(row, record, reference), state=row.state)
         return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
@@ -130,7 +150,7 @@ def _persons(record: Recorded[Any], field: str) -> list[str]:
     if field == ACTOR:
         return list(dict.fromkeys((record.actor_id, record.person)))
     who = getattr(record.event, field)
-    return [] if who is None else [str(who)]
+    return [] if who is None else list(who) if isinstance(who, tuple) else [str(who)]
 
 
 def in_office(record: Recorded[Any], office: Role, reference: Reference) -> bool:

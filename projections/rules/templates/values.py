@@ -13,6 +13,7 @@ from projections.reference import Reference
 from projections.rules.duty import (
     CONFORMANT,
     DONE,
+    NOT_APPLICABLE,
     OWED,
     PENDING,
     VIOLATED,
@@ -31,51 +32,86 @@ Findings: TypeAlias = Callable[[Reference], tuple[Finding, ...]]
 
 
 class Equality(Rule):
-    """When one of `then` happens, the values in these fields are there and one and the same: of each the latest."""
+    """When one of `then` happens, the values in these fields are there and one and the same: of each the latest, of
+    `ever` any that there has been. `instead`: events whose value stands in the place of another's."""
 
     template = "Equality"
 
-    def __init__(self, *args: Any, fields: Held, then: Events, **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        fields: Held,
+        then: Events,
+        ever: Events = (),
+        instead: Mapping[type[Event], type[Event]] | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
-        self.fields, self.then = fields, then
+        self.fields, self.then, self.ever, self.instead = fields, then, ever, instead or {}
+        self._places = len({self.instead.get(event, event) for event in fields})
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.note) for event in self.fields)
         yield from ((event, self.judge) for event in self.then)
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
-        """One of the values, in place of an earlier one."""
+        """One of the values, in place of an earlier one or beside it."""
         row = row or self.begin(row, record, reference)
-        name = type(record.event).__name__
-        value = str(getattr(record.event, self.fields[type(record.event)]))
+        event = type(record.event)
+        name, value = self.instead.get(event, event).__name__, str(getattr(record.event, self.fields[event]))
+        known = row.parties or {}
+        before = known.get(name, "").split() if event in self.ever else []
         return replace(
             row,
-            parties={**(row.parties or {}), name: value},
+            parties={**known, name: " ".join(dict.fromkeys([*before, value]))},
             evidence={**(row.evidence or {}), name: record.position},
         )
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """Now they must agree."""
         row = row or self.begin(row, record, reference)
-        values = row.parties or {}
-        agree = len(values) == len(self.fields) and len(set(values.values())) == 1
+        values = [set(value.split()) for value in (row.parties or {}).values()]
+        agree = len(values) == self._places and bool(set.intersection(*values))
         return self.done(row, record) if agree else self.missed(row, record, reference)
 
 
 class Threshold(Rule):
     """After each of `at`, what the case has come to stays within its bounds.
 
-    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is.
+    `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `on`: what
+    begins a case and is judged later; `known`: what is learned from, and never begins anything to be judged.
     """
 
     template = "Threshold"
 
-    def __init__(self, *args: Any, at: Events, learn: Learn, breach: Breach, **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        at: Events,
+        learn: Learn,
+        breach: Breach,
+        on: Events = (),
+        known: Events = (),
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
-        self.at, self.learn, self.breach = at, learn, breach
+        self.on, self.known, self.at, self.learn, self.breach = on, known, at, learn, breach
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.expect) for event in self.on)
+        yield from ((event, self.note) for event in self.known)
         yield from ((event, self.judge) for event in self.at)
+
+    def expect(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """What will be judged later."""
+        known = {} if row is None or row.parties is None else row.parties
+        return replace(self.begin(row, record, reference), parties=self.learn(known, record))
+
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """This counts when something is judged; until then there is nothing to judge."""
+        if row is None:
+            row = replace(self.begin(row, record, reference), verdict=NOT_APPLICABLE, state=DONE)
+        return replace(row, parties=self.learn(row.parties or {}, record))
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """What has it come to? Violated once is violated."""

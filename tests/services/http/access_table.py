@@ -17,6 +17,17 @@ DESK = "CS CSL"
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
+SELLERS = "BD BDL"
+"""2.2.3: business development wins customers, negotiates and draws up contracts."""
+
+LEADS = "BDL DEP MGR"
+"""2.2.3-b: who decides about customers."""
+
+DECIDERS = "DEP MGR"
+"""3.1.3: what is at stake says which of the two."""
+TEAM = "BD BDL"
+"""3.1: whoever wins customers; the lead answers for what goes out (2.2.3)."""
+
 COMMANDS: Mapping[str, str] = {
     "department.establish_unit": APPOINTERS,
     "department.rename_unit": APPOINTERS,
@@ -50,7 +61,57 @@ COMMANDS: Mapping[str, str] = {
     "customer.correct_profile": COUNTERS,
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
-    "customer.assign_owner": "BDL DEP MGR",
+    "customer.assign_owner": LEADS,
+    "customer.record_need": COUNTERS,
+    "customer.qualify": SELLERS,
+    "customer.activate": SELLERS,
+    "customer.assign_tier": LEADS,
+    "customer.lose": SELLERS,
+    "customer.block": LEADS,
+    "customer.unblock": LEADS,
+    "customer.merge": LEADS,
+    "customer.record_objection": COUNTERS,
+    "customer.withdraw_objection": COUNTERS,
+    "customer.contact": COUNTERS,
+    "opportunity.identify": SELLERS,
+    "opportunity.move": SELLERS,
+    "opportunity.assign_owner": LEADS,
+    "opportunity.confirm_needs": SELLERS,
+    "opportunity.qualify": SELLERS,
+    "opportunity.change_stage": SELLERS,
+    "opportunity.estimate_value": SELLERS,
+    "opportunity.forecast_close": SELLERS,
+    "opportunity.win": SELLERS,
+    "opportunity.lose": SELLERS,
+    "opportunity.abandon": SELLERS,
+    "opportunity.reopen": SELLERS,
+    "negotiation.prepare_brief": SELLERS,
+    "negotiation.revise_brief": SELLERS,
+    "negotiation.approve_brief": DECIDERS,
+    "negotiation.return_brief": DECIDERS,
+    "negotiation.open": SELLERS,
+    "negotiation.record_round": SELLERS,
+    "negotiation.offer_terms": SELLERS,
+    "negotiation.receive_counter_offer": SELLERS,
+    "negotiation.approve_below_floor": DECIDERS,
+    "negotiation.agree_terms": SELLERS,
+    "negotiation.break_off": SELLERS,
+    "segment.watch": TEAM,
+    "segment.unwatch": "BDL",
+    "segment.watch_again": TEAM,
+    "segment.record_intelligence": TEAM,
+    "research.open": TEAM,
+    "research.analyse_segment": TEAM,
+    "research.publish": "BDL",
+    "plan.draft": TEAM,
+    "plan.redraft": TEAM,
+    "plan.submit": TEAM,
+    "plan.approve": "MGR",
+    "plan.send_back": "MGR",
+    "plan.adjust_strategy": "BDL",
+    "plan.evaluate": "BDL MGR",
+    "campaign.start": TEAM,
+    "campaign.end": TEAM,
     "complaint.receive": f"{DESK} CUST",
     "complaint.acknowledge": DESK,
     "complaint.record_details": f"{DESK} CUST",
@@ -76,6 +137,16 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "review.request": "BD BDL PM",
+    "review.assign": "LEG",
+    "review.let_pass": "LEG",
+    "review.let_pass_on_conditions": "LEG",
+    "review.reject": "LEG",
+    "review.withdraw": "BD BDL PM",
+    "consultation.ask": STAFF,
+    "consultation.advise": "LEG",
+    "consultation.follow": STAFF,
+    "consultation.not_follow": STAFF,
 }
 
 
@@ -98,11 +169,31 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+RELATIONS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+"""What is thought of a customer is for whoever meets customers and for its owner, never for the customer."""
+
+OUTREACH = Reads(f"{COUNTERS} DEP {EVIDENCE}")
+PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
+"""3.1.3: the team of business development, and whoever owns one."""
+
+SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
+NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
+"""3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
+DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
+"""Business development: the team, and whoever decides on its work."""
+
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
 
 VERDICTS = Reads("MGR DEP AUD CSL DAL")
 """Compliance: findings are the manager's and auditors'; leads see how their work stands."""
+
+REVIEWS = Reads(f"BD BDL PM LEG DEP {EVIDENCE}")
+"""5.2.4: counsel and whoever brings contracts to counsel."""
+
+IN_CONFIDENCE = f"LEG {EVIDENCE}"
+CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
+"""5.2.4: what is said between somebody and counsel."""
 
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
@@ -115,6 +206,33 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/customers/relations": RELATIONS,
+    "/relations/difference": RELATIONS,
+    "/customers/silence": OUTREACH,
+    "/customers/funnel": OUTREACH,
+    "/customers/outreach": OUTREACH,
+    "/customers/duplicates": OUTREACH,
+    "/opportunities": PIPELINE,
+    "/opportunities/{opportunity_id}": PIPELINE,
+    "/opportunities/difference": PIPELINE,
+    "/opportunities/stages": SALES,
+    "/opportunities/time-in-stage": SALES,
+    "/opportunities/results": SALES,
+    "/opportunities/forecasts": SALES,
+    "/negotiations": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}": NEGOTIATIONS,
+    "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
+    "/negotiations/concessions": Reads(f"{DECIDERS} AUD"),
+    **{
+        address: DEVELOPMENT
+        for page, id_, more in (
+            ("segments", "segment_id", ("intelligence", "intelligence/difference")),
+            ("research", "research_id", ("scores", "difference")),
+            ("plans", "plan_id", ("gate", "goals", "difference")),
+            ("campaigns", "campaign_id", ("channels", "difference")),
+        )
+        for address in (f"/{page}", f"/{page}/{{{id_}}}", *(f"/{page}/{name}" for name in more))
+    },
     "/employees": EVERYBODY,
     "/employees/{employee_id}": EVERYBODY,
     "/employees/difference": EVERYBODY,
@@ -126,6 +244,13 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/reviews": REVIEWS,
+    "/reviews/queue": REVIEWS,
+    "/reviews/{review_id}": REVIEWS,
+    "/reviews/difference": REVIEWS,
+    "/consultations": CONSULTATIONS,
+    "/consultations/{consultation_id}": CONSULTATIONS,
+    "/consultations/difference": CONSULTATIONS,
     "/parked": Reads("MGR DEP AUD DAL"),
     "/parked/difference": Reads("MGR DEP AUD DAL"),
     "/duties": EVERYBODY,
@@ -133,6 +258,9 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/regulation/coverage": EVERYBODY,
+    "/regulation/{clause}/evidence": VERDICTS,
+    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -143,16 +271,31 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "opportunity": PIPELINE,
+            "negotiation": NEGOTIATIONS,
+            **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "review": REVIEWS,
+            "consultation": CONSULTATIONS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()
     },
 }
 
-RESTRICTED: Mapping[str, str] = {"CommandRefused": EVIDENCE, "RestrictedFieldsRead": EVIDENCE}
+RESTRICTED: Mapping[str, str] = {
+    "CommandRefused": EVIDENCE,
+    "RestrictedFieldsRead": EVIDENCE,
+    "NegotiationBriefPrepared": f"{DECIDERS} AUD",
+    "NegotiationBriefReturned": f"{DECIDERS} AUD",
+    "BelowFloorApproved": f"{DECIDERS} AUD",
+    "LegalConsultationAsked": IN_CONFIDENCE,
+    "LegalAdviceGiven": IN_CONFIDENCE,
+    "AdviceFollowed": IN_CONFIDENCE,
+    "AdviceNotFollowed": IN_CONFIDENCE,
+}
 """Events that fewer may read than the rest of the log."""

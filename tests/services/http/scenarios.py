@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
+from tests.services.http.scenes import customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -230,6 +231,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "customer.assign_owner": lambda s: Call(
         f"/customers/{s.customer_id}/assign-owner", {"owner_id": s.somebody(Role.BUSINESS_DEVELOPMENT)}
     ),
+    **development.SCENARIOS,
     "parking.skip": lambda _: Call(
         "/parked/skip",
         {"event_position": next(NUMBERS), "row_table": "complaint_row", "row_key": "complaint-1", "reason": "broken"},
@@ -240,6 +242,8 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
         f"complaint.{act.replace('-', '_')}": lambda s, act=act: _complaint(s, act)  # type: ignore[misc]  # bound now
         for act in BEFORE
     },
+    **customers.SCENARIOS,
+    **legal.SCENARIOS,
 }
 
 
@@ -253,4 +257,7 @@ def things(yewu: Yewu) -> dict[str, Any]:
     waiver_id = str(done(asker.post("/waivers", json=asked))["id"])
     return {
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
+        "opportunity": customers.opportunity(yewu, customer_id),
+        **legal.things(yewu),
+        **development.things(yewu),
     }  # fmt: skip

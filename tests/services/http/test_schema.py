@@ -23,6 +23,7 @@ from aggregates.actor import Role
 from services.composition import COMMANDS, QUESTIONS
 from services.http.openapi import document
 from tests.conftest import new_database
+from tests.files import PDF
 from tests.services.http import access_table
 from tests.services.http.scenarios import SCENARIOS, things
 from tests.services.http.stage import Stage
@@ -58,6 +59,7 @@ class Desk:
             "calendar": "calendar-2026",
             "department": "department",
         }
+        self.content = done(yewu.manager.post("/contents", content=PDF))["content"]
         self.people = [self.things["employee"], self.clerk_id]
         self.document: dict[str, Any] = done(yewu.as_(None).get("/openapi.json"))
         self.schema = schemathesis.openapi.from_dict(self._with_what_exists())
@@ -69,8 +71,10 @@ class Desk:
     def address(self, path: str) -> str:
         """The address of something that exists."""
         kind = path.split("/")[1].rstrip("s")
-        by_name = {f"{name}_id": thing for name, thing in self.things.items()}
+        by_name = {f"{name}_id": thing for name, thing in self.things.items()} | {"clause": "3.3.2-a"}
         return path.format(id=self.things.get(kind, self.things["complaint"]), **by_name)
+        by_name = {f"{name}_id": thing for name, thing in self.things.items()}
+        return path.format(id=self.things.get(kind, self.things["complaint"]), hash=self.content, **by_name)
 
     def _with_what_exists(self) -> dict[str, Any]:
         """The document with the values that only this department knows in the place of made-up ones."""
@@ -79,6 +83,8 @@ class Desk:
             "customer_id": [self.things["customer"]],
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
+            **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],
             "unit": ["customer-service", "department"],

@@ -22,18 +22,21 @@ from services.http.access import VIEW_OF, own_readers_of
 from services.http.app import create_app
 from services.who_may_read import OPEN, readings, restricted_events
 from tests.conftest import new_database
+from tests.files import PDF
 from tests.services.http.access_table import READS, RESTRICTED, Reads
 from tests.services.http.scenarios import things
+from tests.services.http.scenes.legal import consultation
 from tests.services.running import Yewu, done, running, wait_until
 
 ROLES: list[Role] = [role for role in Role if role not in {Role.SERVICE, Role.CLOCK}]
-LISTS = {"complaints": "complaint_id", "customers": "customer_id"}
+LISTS = {"complaints": "complaint_id", "customers": "customer_id", "consultations": "consultation_id"}
 KIND_OF_LIST = {"complaints": "complaint", "customers": "customer", "employees": "employee"}
 FIXED = {
     "parameter": "parameter-P-05",
     "calendar": "calendar-2026",
     "department": "department",
     "parking": "parking",
+    "regulation": "3.3.2-a",
 }
 SEEN, NOT_SEEN, REFUSED = "seen", "not seen", "refused"
 
@@ -53,11 +56,13 @@ class World:
         self.clients = {role: yewu.as_(person) for role, person in self.people.items()}
         customer, employee = yewu.customer("Theirs"), yewu.employee("Somebody")
         self.of_others = {
+            **things(yewu),
             "complaint": self.complaint(customer, "elsewhere"), "customer": customer, "employee": employee, **FIXED,
         }  # fmt: skip
         self.of_the_area = {"complaint": self.complaint(customer, "customer-service")}
         self.own = {role: self._own(role, person) for role, person in self.people.items()}
-        self.of_others |= {"any other": self.refusals(), "waiver": things(yewu)["waiver"]}
+        self.of_others["any other"] = self.refusals()
+        self.of_others["content"] = done(yewu.manager.post("/contents", content=PDF))["content"]
         self.level()
 
     def refusals(self) -> str:
@@ -98,7 +103,12 @@ class World:
         done(self.yewu.manager.post("/department/appoint", json=for_a_while))
         done(self.yewu.manager.post(f"/customers/{customer}/assign-owner", json={"owner_id": person}))
         done(self.yewu.manager.post("/department/end-role", json=for_a_while))
-        return {"complaint": self.complaint(customer, "elsewhere", person), "customer": customer, "employee": person}
+        return {
+            "complaint": self.complaint(customer, "elsewhere", person),
+            "customer": customer,
+            "employee": person,
+            "consultation": consultation(self.yewu, person),
+        }
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +144,7 @@ def ask(client: httpx.Client, route: str, thing: str) -> httpx.Response:
             return response
     path = "/".join(thing if part.startswith("{") else part for part in route.split("/"))
     query: dict[str, Any] = {"from_as_of": "2020-01-31"} if route.endswith("/difference") else {}
-    if route in {"/complaints", "/customers"} or query:
+    if route in {"/complaints", "/customers", "/consultations"} or query:
         query["limit"] = 1000
     while (response := client.get(path, params=query)).status_code == 202:
         time.sleep(0.05)

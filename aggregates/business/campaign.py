@@ -1,0 +1,77 @@
+"""A campaign, which carries a part of an approved plan to people: regulation 3.1.2."""
+
+from __future__ import annotations
+
+from enum import StrEnum, auto
+from typing import TypeAlias, assert_never
+
+from msgspec.structs import replace
+
+from aggregates.actor import Role
+from aggregates.event import Event, command
+from aggregates.facts import PlanStanding
+from aggregates.ids import DevelopmentPlanId
+from aggregates.refused import Refused
+from aggregates.text import Code, Text
+from aggregates.value import Value
+
+TEAM = (Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD)
+
+
+class CampaignStarted(Event):
+    plan_id: DevelopmentPlanId
+    name: Code
+    channels: tuple[Code, ...]
+
+
+class CampaignEnded(Event):
+    result: Text
+
+
+CampaignEvent: TypeAlias = CampaignStarted | CampaignEnded
+
+
+class Status(StrEnum):
+    """How far a campaign is."""
+
+    BLANK = auto()
+    STARTED = auto()
+    ENDED = auto()
+
+
+class Campaign(Value):
+    """It goes no other ways than those that the plan allows."""
+
+    status: Status = Status.BLANK
+
+    @command(by=TEAM, clause="3.1.2-b", opens=True)
+    def start(
+        self, plan_id: DevelopmentPlanId, name: Code, channels: tuple[Code, ...], plan: PlanStanding
+    ) -> CampaignStarted:
+        """Begin to reach people under a plan, through some of its channels."""
+        if self.status is not Status.BLANK:
+            raise Refused("This campaign has started already.")
+        if not plan.approved:
+            raise Refused("Only under an approved plan may a campaign start.")
+        if not channels:
+            raise Refused("Name at least one channel.")
+        for channel in channels:
+            if channel not in plan.channels:
+                raise Refused("{channel} is no channel of the plan.", channel=channel)
+        return CampaignStarted(plan_id=plan_id, name=name, channels=tuple(dict.fromkeys(channels)))
+
+    @command(by=TEAM, clause="3.1.2-b")
+    def end(self, result: Text) -> CampaignEnded:
+        """Say what it has brought."""
+        if self.status is not Status.STARTED:
+            raise Refused("This campaign is not running.")
+        return CampaignEnded(result=result)
+
+    def evolve(self, event: CampaignEvent, /) -> Campaign:
+        match event:
+            case CampaignStarted():
+                return replace(self, status=Status.STARTED)
+            case CampaignEnded():
+                return replace(self, status=Status.ENDED)
+            case _:
+                assert_never(event)

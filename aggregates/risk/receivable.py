@@ -1,0 +1,421 @@
+"""What a customer owes us by an instalment of a contract, until it is paid or written off: regulation 5.2.2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum, auto
+from typing import TypeAlias, assert_never
+
+from msgspec.structs import replace
+
+from aggregates.actor import Actor, Role
+from aggregates.event import Event, command
+from aggregates.facts import ContractStanding
+from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.refused import Refused
+from aggregates.text import Code, Text
+from aggregates.value import Value
+
+COLLECTORS = (Role.FINANCE, Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD)
+"""Whoever reminds customers of what they owe."""
+
+
+class Level(StrEnum):
+    """The steps of the dunning ladder, each after the other."""
+
+    REMINDER = "reminder"
+    FIRST = "first"
+    SECOND = "second"
+    FINAL = "final"
+
+
+LEVELS = tuple(Level)
+
+
+class ReceivableRaised(Event):
+    customer_id: CustomerId
+    contract_id: ContractId
+    instalment: Code
+    amount: Decimal
+    due: date
+
+
+class PaymentReceived(Event):
+    customer_id: CustomerId
+    contract_id: ContractId
+    amount: Decimal
+    reference: Code
+
+
+class PaymentReversed(Event):
+    customer_id: CustomerId
+    contract_id: ContractId
+    amount: Decimal
+    reference: Code
+    reason: Text
+
+
+class ReceivableSettled(Event):
+    """Nothing is open any more."""
+
+    customer_id: CustomerId
+
+
+class ReceivableDisputed(Event):
+    reason: Text
+
+
+class DisputeResolved(Event):
+    """`upheld`: the customer was right; what it does not owe is written off."""
+
+    upheld: bool
+    wording: Text
+
+
+class ReceivableBecameOverdue(Event):
+    customer_id: CustomerId
+
+
+class CreditStopCalled(Event):
+    """It is overdue for so long that nothing more may be signed on credit, though the last step is not taken."""
+
+    customer_id: CustomerId
+
+
+class DunningStepTaken(Event):
+    customer_id: CustomerId
+    level: Level
+    channel: Code
+    wording: Text
+
+
+class PaymentPromised(Event):
+    until: date
+    amount: Decimal
+
+
+class PromiseKept(Event):
+    pass
+
+
+class PromiseBroken(Event):
+    until: date
+
+
+class DunningPaused(Event):
+    reason: Text
+
+
+class DunningResumed(Event):
+    pass
+
+
+class HandedToLegal(Event):
+    customer_id: CustomerId
+    grounds: Text
+
+
+class WriteOffRequested(Event):
+    """`requested_by`: who asked, and whose power was used for it."""
+
+    amount: Decimal
+    grounds: Text
+    requested_by: tuple[EmployeeId, ...]
+
+
+class WriteOffRejected(Event):
+    grounds: Text
+
+
+class ReceivableWrittenOff(Event):
+    customer_id: CustomerId
+    contract_id: ContractId
+    amount: Decimal
+
+
+ReceivableEvent: TypeAlias = (
+    ReceivableRaised
+    | PaymentReceived
+    | PaymentReversed
+    | ReceivableSettled
+    | ReceivableDisputed
+    | DisputeResolved
+    | ReceivableBecameOverdue
+    | CreditStopCalled
+    | DunningStepTaken
+    | PaymentPromised
+    | PromiseKept
+    | PromiseBroken
+    | DunningPaused
+    | DunningResumed
+    | HandedToLegal
+    | WriteOffRequested
+    | WriteOffRejected
+    | ReceivableWrittenOff
+)
+
+
+class Hold(StrEnum):
+    """Why nobody is reminded for the time being. Of several the last one counts."""
+
+    NONE = auto()
+    DISPUTE = auto()
+    PROMISE = auto()
+    PAUSE = auto()
+
+
+class Receivable(Value):
+    """`payments` are those not reversed, each under its reference; `promised` is still to come of a promise."""
+
+    raised: ReceivableRaised | None = None
+    payments: Mapping[Code, Decimal] = {}
+    written_off: Decimal = Decimal(0)
+    overdue: bool = False
+    stop_called: bool = False
+    level: Level | None = None
+    at_legal: bool = False
+    hold: Hold = Hold.NONE
+    promised_until: date | None = None
+    promised: Decimal = Decimal(0)
+    request: WriteOffRequested | None = None
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b", opens=True)
+    def bill(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
+        """Claim an instalment of a signed contract, as its payment schedule says."""
+        if re.fullmatch(r"[A-Za-z0-9.-]{1,40}", instalment) is None:
+            raise Refused("An instalment is numbered by letters, digits, points and hyphens.")
+        if contract.customer_id is None or contract.signed_at is None:
+            raise Refused("The contract is not signed: nothing is owed by it.")
+        if instalment not in contract.payments:
+            raise Refused("The contract has no instalment {number}.", number=instalment)
+        payable = contract.payments[instalment]
+        return ReceivableRaised(
+            customer_id=contract.customer_id,
+            contract_id=contract_id,
+            instalment=instalment,
+            amount=payable.amount,
+            due=payable.due,
+        )
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def receive_payment(self, amount: Decimal, reference: Code) -> Iterable[Event]:
+        """The customer has paid so much; the reference is that of the bank."""
+        raised = self._must_be_open()
+        _must_be_some(amount)
+        if reference in self.payments:
+            raise Refused("The payment {reference} is recorded already.", reference=reference)
+        if amount > self.open_amount:
+            raise Refused("Only {open} is open: more cannot be paid.", open=self.open_amount)
+        yield PaymentReceived(
+            customer_id=raised.customer_id, contract_id=raised.contract_id, amount=amount, reference=reference
+        )
+        settled = amount == self.open_amount
+        if self.hold is Hold.PROMISE and (settled or amount >= self.promised):
+            yield PromiseKept()
+        if settled:
+            yield ReceivableSettled(customer_id=raised.customer_id)
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def reverse_payment(self, reference: Code, reason: Text) -> PaymentReversed:
+        """The bank has taken a payment back: it is owed again."""
+        raised = self._must_be_raised()
+        if reference not in self.payments:
+            raise Refused("There is no payment {reference} to be reversed.", reference=reference)
+        return PaymentReversed(
+            customer_id=raised.customer_id,
+            contract_id=raised.contract_id,
+            amount=self.payments[reference],
+            reference=reference,
+            reason=reason,
+        )
+
+    @command(by=COLLECTORS, clause="5.2.2-b")
+    def dispute(self, reason: Text) -> ReceivableDisputed:
+        """The customer says that it does not owe this; a promise or a pause ends by that."""
+        self._must_be_open()
+        if self.hold is Hold.DISPUTE:
+            raise Refused("This is disputed already.")
+        return ReceivableDisputed(reason=reason)
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def resolve_dispute(self, upheld: bool, wording: Text) -> DisputeResolved:
+        """Say whether the customer was right, and what was agreed."""
+        self._must_be_raised()
+        if self.hold is not Hold.DISPUTE:
+            raise Refused("Nothing is disputed here.")
+        return DisputeResolved(upheld=upheld, wording=wording)
+
+    @command(by=(Role.CLOCK,), clause="5.2.2-b")
+    def become_overdue(self, due: date) -> ReceivableBecameOverdue | None:
+        """The day is over by which it had to be paid."""
+        raised = self._must_be_raised()
+        if self.open_amount <= 0 or self.overdue or self.hold is not Hold.NONE or raised.due != due:
+            return None
+        return ReceivableBecameOverdue(customer_id=raised.customer_id)
+
+    @command(by=(Role.CLOCK,), clause="5.2.2-b")
+    def call_credit_stop(self, due: date) -> CreditStopCalled | None:
+        """It is overdue for so long that the customer gets no more credit; the last step says the same."""
+        raised = self._must_be_raised()
+        dunned = self.overdue and self.hold is Hold.NONE and raised.due == due
+        if not dunned or self.stop_called or self.level is Level.FINAL:
+            return None
+        return CreditStopCalled(customer_id=raised.customer_id)
+
+    @command(by=COLLECTORS, clause="5.2.2-b")
+    def take_dunning_step(self, level: Level, channel: Code, wording: Text) -> DunningStepTaken:
+        """Remind the customer, each time one step further up the ladder."""
+        raised = self._must_be_dunned()
+        following = LEVELS[0 if self.level is None else LEVELS.index(self.level) + 1 :]
+        if not following:
+            raise Refused("The last step is taken: hand it to legal counsel.")
+        if level is not following[0]:
+            raise Refused("The next step is {level}.", level=following[0])
+        return DunningStepTaken(customer_id=raised.customer_id, level=level, channel=channel, wording=wording)
+
+    @command(by=COLLECTORS, clause="5.2.2-b")
+    def promise_payment(self, at: datetime, until: date, amount: Decimal) -> PaymentPromised:
+        """The customer promises to pay so much by a day; nobody reminds it until then."""
+        self._must_be_open()
+        _must_be_some(amount)
+        if self.hold is Hold.DISPUTE:
+            raise Refused("This is disputed: resolve the dispute first.")
+        if until < at.date():
+            raise Refused("A promise is for a day to come: {until} is past.", until=until)
+        if amount > self.open_amount:
+            raise Refused("Only {open} is open: more cannot be paid.", open=self.open_amount)
+        return PaymentPromised(until=until, amount=amount)
+
+    @command(by=(Role.CLOCK,), clause="5.2.2-b")
+    def break_promise(self, until: date) -> PromiseBroken | None:
+        """The day is over by which the customer promised to pay, and it has not."""
+        return PromiseBroken(until=until) if self.hold is Hold.PROMISE and self.promised_until == until else None
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def pause_dunning(self, reason: Text) -> DunningPaused:
+        """Nobody reminds the customer for the time being."""
+        self._must_be_open()
+        if self.hold is not Hold.NONE:
+            raise Refused("Nobody is reminded just now: {hold}.", hold=self.hold)
+        return DunningPaused(reason=reason)
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def resume_dunning(self) -> DunningResumed:
+        """From now on the customer is reminded again."""
+        if self.hold is not Hold.PAUSE:
+            raise Refused("Dunning is not paused.")
+        return DunningResumed()
+
+    @command(by=(Role.FINANCE, Role.MANAGER), clause="5.2.2-b")
+    def hand_to_legal(self, grounds: Text) -> HandedToLegal:
+        """All reminders were in vain: legal counsel takes it from here."""
+        raised = self._must_be_dunned()
+        if self.level is not Level.FINAL:
+            raise Refused("Take every step of the ladder before legal counsel does.")
+        return HandedToLegal(customer_id=raised.customer_id, grounds=grounds)
+
+    @command(by=(Role.FINANCE,), clause="5.2.2-b")
+    def request_write_off(self, by: Actor, amount: Decimal, grounds: Text) -> WriteOffRequested:
+        """Ask that we give so much of it up."""
+        self._must_be_open()
+        _must_be_some(amount)
+        if amount > self.open_amount:
+            raise Refused("Only {open} is open: more cannot be written off.", open=self.open_amount)
+        return WriteOffRequested(amount=amount, grounds=grounds, requested_by=by.people)
+
+    @command(by=(Role.MANAGER,), clause="5.2.2-b")
+    def approve_write_off(self, by: Actor) -> Iterable[Event]:
+        """Give up what was asked for."""
+        raised, asked = self._must_be_open(), self._must_be_asked()
+        if any(by.speaks_for(requester) for requester in asked.requested_by):
+            raise Refused("Whoever asked for the write-off cannot approve it.")
+        if asked.amount > self.open_amount:
+            raise Refused("Only {open} is still open: have it asked for anew.", open=self.open_amount)
+        yield ReceivableWrittenOff(customer_id=raised.customer_id, contract_id=raised.contract_id, amount=asked.amount)
+        if asked.amount == self.open_amount:
+            yield ReceivableSettled(customer_id=raised.customer_id)
+
+    @command(by=(Role.MANAGER,), clause="5.2.2-b")
+    def reject_write_off(self, grounds: Text) -> WriteOffRejected:
+        """It is not given up."""
+        self._must_be_asked()
+        return WriteOffRejected(grounds=grounds)
+
+    def evolve(self, event: ReceivableEvent, /) -> Receivable:
+        match event:
+            case ReceivableRaised():
+                return replace(self, raised=event)
+            case PaymentReceived(reference=reference, amount=amount):
+                promised = max(self.promised - amount, Decimal(0))
+                return replace(self, payments={**self.payments, reference: amount}, promised=promised)
+            case PaymentReversed(reference=reference):
+                return replace(self, payments={ref: paid for ref, paid in self.payments.items() if ref != reference})
+            case ReceivableSettled():
+                return replace(self._free(), overdue=False, stop_called=False, level=None, at_legal=False, request=None)
+            case ReceivableDisputed():
+                return replace(self._free(), hold=Hold.DISPUTE)
+            case PaymentPromised(until=until, amount=amount):
+                return replace(self, hold=Hold.PROMISE, promised_until=until, promised=amount)
+            case DunningPaused():
+                return replace(self._free(), hold=Hold.PAUSE)
+            case DisputeResolved() | PromiseKept() | PromiseBroken() | DunningResumed():
+                return self._free()
+            case ReceivableBecameOverdue():
+                return replace(self, overdue=True)
+            case CreditStopCalled():
+                return replace(self, stop_called=True)
+            case DunningStepTaken(level=level):
+                return replace(self, level=level)
+            case HandedToLegal():
+                return replace(self, at_legal=True)
+            case WriteOffRequested():
+                return replace(self, request=event)
+            case WriteOffRejected():
+                return replace(self, request=None)
+            case ReceivableWrittenOff(amount=amount):
+                return replace(self, written_off=self.written_off + amount, request=None)
+            case _:
+                assert_never(event)
+
+    def _free(self) -> Receivable:
+        return replace(self, hold=Hold.NONE, promised_until=None, promised=Decimal(0))
+
+    @property
+    def open_amount(self) -> Decimal:
+        """What is still to be paid."""
+        billed = Decimal(0) if self.raised is None else self.raised.amount
+        return billed - sum(self.payments.values(), Decimal(0)) - self.written_off
+
+    def _must_be_raised(self) -> ReceivableRaised:
+        if self.raised is None:
+            raise Refused("Nothing has been claimed here.")
+        return self.raised
+
+    def _must_be_asked(self) -> WriteOffRequested:
+        if self.request is None:
+            raise Refused("No write-off is asked for here.")
+        return self.request
+
+    def _must_be_open(self) -> ReceivableRaised:
+        raised = self._must_be_raised()
+        if self.open_amount <= 0:
+            raise Refused("Nothing is open any more.")
+        return raised
+
+    def _must_be_dunned(self) -> ReceivableRaised:
+        raised = self._must_be_open()
+        if not self.overdue:
+            raise Refused("This is not overdue: there is nothing to remind of.")
+        if self.hold is not Hold.NONE:
+            raise Refused("Nobody is reminded just now: {hold}.", hold=self.hold)
+        if self.at_legal:
+            raise Refused("Legal counsel has it: nobody else reminds the customer.")
+        return raised
+
+
+def _must_be_some(amount: Decimal) -> None:
+    if not amount.is_finite() or amount <= 0:
+        raise Refused("This is an amount of more than zero.")

@@ -1,0 +1,90 @@
+"""Files to and fro: sent before the commands that name them, read back by whoever may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from starlette.responses import FileResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from aggregates.actor import Role
+from aggregates.ids import AnyId
+from aggregates.readers import Readers
+from aggregates.text import Code
+from infra.contents import FORMATS, Contents
+from infra.dispatcher import NotFound
+from infra.settings import Settings
+from services.http.access import reader_of
+from services.http.problems import too_large
+from services.http.tokens import Tokens
+from services.http.wire import Endpoint, Reply, Request
+from services.runtime import Runtime
+
+SENDERS = Readers(everything=frozenset({Role.EMPLOYEE}))
+READERS = Readers(
+    everything=frozenset(
+        {
+            Role.MANAGER,
+            Role.DEPUTY,
+            Role.AUDITOR,
+            Role.LEGAL,
+            Role.RECORDS,
+            Role.BUSINESS_DEVELOPMENT,
+            Role.BUSINESS_DEVELOPMENT_LEAD,
+        }
+    ),
+    restricted=True,
+)
+"""Whoever writes, reviews, approves or files contracts."""
+
+
+def content_routes(runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
+    """POST /contents and GET /contents/{hash}."""
+    if runtime.contents is None:
+        return
+    handler = ContentHandler(runtime, runtime.contents, tokens)
+    taken = Endpoint(handler.take, settings.content_seconds)
+    yield Route("/contents", taken, methods=["POST"], name="contents.upload")
+    given = Endpoint(handler.give, settings.request_seconds)
+    yield Route("/contents/{hash}", given, methods=["GET"], name="contents.one")
+
+
+class ContentHandler:
+    """Takes files in and gives them out, as they stream."""
+
+    def __init__(self, runtime: Runtime, contents: Contents, tokens: Tokens) -> None:
+        self._runtime, self._contents, self._tokens = runtime, contents, tokens
+
+    async def take(self, request: Request) -> Reply:
+        """Keep what is sent, for commands to name."""
+        reader = await reader_of(self._runtime, self._tokens, request)
+        reader.scope(SENDERS)
+        request.has_no_query()
+        announced = request.header("content-length") or ""
+        if announced.isdecimal() and int(announced) > self._contents.most:
+            raise too_large(self._contents.most)
+        kept = await self._contents.keep(request.chunks())
+        return Reply(200 if kept.existed else 201, msgspec.json.encode(kept), {"Location": f"/contents/{kept.content}"})
+
+    async def give(self, request: Request) -> ASGIApp:
+        """A file, to be saved and not to be shown; that somebody reads it is put on record."""
+        reader = await reader_of(self._runtime, self._tokens, request)
+        reader.scope(READERS)
+        request.has_no_query()
+        content = request.parameters["hash"]
+        kept, path = self._contents.kept(content), self._contents.path(content)
+        if kept is None or path is None:
+            raise NotFound(content)
+        self._runtime.readings.note(reader.by, reader.roles, Code("contents.one"), {AnyId(content): {Code("content")}})
+        return FileResponse(
+            path,
+            media_type=kept.type,
+            filename=f"{content.removeprefix('sha256:')[:16]}.{FORMATS[kept.type]}",
+            headers={
+                "Cache-Control": "private, no-store",
+                "Content-Security-Policy": "sandbox",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )

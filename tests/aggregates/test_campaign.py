@@ -1,0 +1,34 @@
+"""A campaign runs under an approved plan, through the plan's channels."""
+
+from __future__ import annotations
+
+from aggregates.business.campaign import Campaign, CampaignEnded, CampaignStarted
+from aggregates.facts import PlanStanding
+from aggregates.ids import DevelopmentPlanId
+from aggregates.text import Code, Text
+from tests.given import given
+
+PLAN, SPRING, WORDS = DevelopmentPlanId("plan-1"), Code("spring"), Text("Two answered")
+PHONE, FAIR, POST = Code("phone"), Code("fair"), Code("post")
+APPROVED = PlanStanding(plan_id=PLAN, approved=True, channels=(PHONE, FAIR))
+NOT_APPROVED = PlanStanding(plan_id=PLAN, approved=False, channels=(PHONE, FAIR))
+
+started = CampaignStarted(plan_id=PLAN, name=SPRING, channels=(PHONE,))
+ended = CampaignEnded(result=WORDS)
+
+
+def test_3_1_2_b_a_campaign_starts_under_an_approved_plan() -> None:
+    given(Campaign).when(Campaign.start, PLAN, SPRING, (PHONE, PHONE), APPROVED).then(started)
+    given(Campaign).when(Campaign.start, PLAN, SPRING, (PHONE,), NOT_APPROVED).then_refused("Only under an approved")
+
+
+def test_3_1_2_b_a_campaign_goes_the_ways_that_were_planned() -> None:
+    given(Campaign).when(Campaign.start, PLAN, SPRING, (PHONE, POST), APPROVED).then_refused("post is no channel")
+    given(Campaign).when(Campaign.start, PLAN, SPRING, (), APPROVED).then_refused("at least one channel")
+
+
+def test_a_campaign_starts_and_ends_once() -> None:
+    given(Campaign).when(Campaign.end, WORDS).then_refused("not running")
+    given(Campaign, started).when(Campaign.start, PLAN, SPRING, (PHONE,), APPROVED).then_refused("started already")
+    given(Campaign, started).when(Campaign.end, WORDS).then(ended)
+    given(Campaign, started, ended).when(Campaign.end, WORDS).then_refused("not running")

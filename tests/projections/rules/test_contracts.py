@@ -1,0 +1,225 @@
+"""Each rule of contracts with a history that keeps it, one that breaks it, and one that is still open."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from aggregates.actor import Delegation, Role
+from aggregates.business.contract import (
+    ContractAmended,
+    ContractAmendmentDrafted,
+    ContractApproved,
+    ContractDrafted,
+    ContractHandedOver,
+    ContractHandoverAccepted,
+    ContractHandoverReturned,
+    ContractRedrafted,
+    ContractSigned,
+    ContractTerminated,
+    ContractVoided,
+)
+from aggregates.business.terms import Instalment, Terms
+from aggregates.event import Envelope, Event
+from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.organisation.department import RoleAssigned
+from aggregates.risk.legal_review import LegalReviewPassed
+from aggregates.text import Code, ContentHash, Text
+from projections.rules import contracts
+from projections.rules.duty import DutyRow, State, Verdict
+from projections.rules.rule import Rule
+from projections.rules.templates.people import AuthorityAt
+from tests.projections.rules.cases import ANNA, BORIS, LI, LONG_AFTER, Happened, duty, on, verdict
+
+CONTRACT, REVIEW = ContractId("contract-1"), "review-1"
+CARL, WORDS = CustomerId("customer-carl"), Text("words")
+FIRST, SECOND = ContentHash("sha256:a"), ContentHash("sha256:b")
+LARGE, SMALL = Decimal(500_001), Decimal(500_000)
+
+
+def terms(content: ContentHash, amount: Decimal = SMALL) -> Terms:
+    return Terms(
+        content=content,
+        amount=amount,
+        begins=date(2026, 4, 1),
+        ends=date(2027, 3, 31),
+        obligations=(),
+        payments=(Instalment(number=Code("1"), amount=amount, due=date(2026, 5, 1)),),
+    )
+
+
+drafted = ContractDrafted(customer_id=CARL, terms=terms(FIRST), drafter_id=ANNA)
+redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
+amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
+passed = LegalReviewPassed(contract_id=CONTRACT, content=FIRST)
+passed_second = replace(passed, content=SECOND)
+approved = ContractApproved(customer_id=CARL, content=FIRST, amount=SMALL, approver_id=BORIS)
+approved_second = replace(approved, content=SECOND)
+signed = ContractSigned(
+    customer_id=CARL, content=FIRST, amount=SMALL, signatory_id=BORIS, place=WORDS, signed_for_customer=WORDS
+)
+signed_second = replace(signed, content=SECOND)
+amended = ContractAmended(customer_id=CARL, content=SECOND, amount=SMALL, signatory_id=BORIS)
+handed_over, accepted = ContractHandedOver(wording=WORDS), ContractHandoverAccepted()
+given_back = ContractHandoverReturned(reason=WORDS)
+terminated, voided = ContractTerminated(customer_id=CARL, reason=WORDS), ContractVoided(reason=WORDS)
+
+
+def of(*happened: tuple[Event, int] | tuple[Event, int, str]) -> list[Happened]:
+    """What happened on which day of March, and by whom if not by Anna; reviews lie on a stream of their own."""
+    found = []
+    for event, day, *who in happened:
+        stream_id = REVIEW if isinstance(event, LegalReviewPassed) else str(CONTRACT)
+        found.append(Happened(event, on(day), who[0] if who else ANNA, stream_id=stream_id))
+    return found
+
+
+DEPUTY = Happened(
+    RoleAssigned(employee_id=BORIS, role=Role.DEPUTY, unit=Code("business"), valid_from=on(1)),
+    on(1),
+    LI,
+    stream_id="department",
+)
+
+KEPT: list[tuple[Rule, list[Happened]]] = [
+    (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4))),
+    (contracts.REVIEWED, of((drafted, 2), (passed, 3), (redrafted, 3), (passed_second, 4), (signed_second, 4))),
+    (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4), (passed_second, 5), (amended, 6))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 3), (accepted, 9))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 3), (given_back, 4), (handed_over, 5), (accepted, 6))),
+    (contracts.ONE_TEXT, of((drafted, 2), (passed, 3), (approved, 3), (signed, 4))),
+    (contracts.ONE_TEXT, of((passed, 2), (passed_second, 3), (approved, 3), (signed, 4))),
+    (
+        contracts.ONE_TEXT,
+        of((passed, 2), (approved, 2), (signed, 3), (passed_second, 4), (approved_second, 4), (amended, 5)),
+    ),
+    (contracts.NOT_BY_ITS_DRAFTER, of((drafted, 2), (approved, 3, BORIS), (signed, 4, LI))),
+    # whoever approved a contract may draft its amendment, if somebody else approves that
+    (
+        contracts.NOT_BY_ITS_DRAFTER,
+        of(
+            (drafted, 2),
+            (approved, 3, BORIS),
+            (signed, 3, BORIS),
+            (amendment, 4, BORIS),
+            (approved_second, 5, LI),
+            (amended, 5, LI),
+        ),
+    ),
+    (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (signed, 4, BORIS))]),
+    (contracts.BY_AUTHORITY, of((replace(approved, amount=LARGE), 3, LI), (replace(signed, amount=LARGE), 4, LI))),
+]
+
+BROKEN: list[tuple[Rule, list[Happened]]] = [
+    (contracts.REVIEWED, of((drafted, 2), (signed, 4))),
+    (contracts.REVIEWED, of((drafted, 2), (passed, 3), (redrafted, 3), (signed_second, 4))),
+    (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4), (amended, 6))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 4), (accepted, 5))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 3), (accepted, 10))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 3), (given_back, 10), (handed_over, 10), (accepted, 11))),
+    (contracts.HANDED_OVER, of((signed, 2), (handed_over, 3), (given_back, 4), (handed_over, 9), (accepted, 9))),
+    (contracts.HANDED_OVER, of((signed, 2), (terminated, 6))),
+    (contracts.ONE_TEXT, of((drafted, 2), (passed, 3), (approved, 3), (signed_second, 4))),
+    (contracts.ONE_TEXT, of((drafted, 2), (passed, 3), (approved_second, 3), (signed_second, 4))),
+    (contracts.ONE_TEXT, of((drafted, 2), (passed, 3), (signed, 4))),
+    (contracts.ONE_TEXT, of((drafted, 2), (approved, 3), (signed, 4))),
+    (contracts.ONE_TEXT, of((passed, 2), (approved, 2), (signed, 3), (amended, 5))),
+    (contracts.NOT_BY_ITS_DRAFTER, of((drafted, 2), (approved, 3))),
+    (contracts.NOT_BY_ITS_DRAFTER, of((drafted, 2), (redrafted, 3, BORIS), (approved_second, 4))),
+    (contracts.NOT_BY_ITS_DRAFTER, of((drafted, 2), (approved, 3, BORIS), (signed, 4))),
+    (
+        contracts.NOT_BY_ITS_DRAFTER,
+        of((drafted, 2), (approved, 3, BORIS), (signed, 4, BORIS), (amendment, 5), (approved_second, 6)),
+    ),
+    (contracts.BY_AUTHORITY, of((approved, 3))),
+    (contracts.BY_AUTHORITY, [DEPUTY, *of((replace(approved, amount=LARGE), 3, BORIS))]),
+    (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (replace(signed, amount=LARGE), 4, BORIS))]),
+    (contracts.BY_AUTHORITY, [DEPUTY, *of((signed, 3, BORIS), (replace(amended, amount=LARGE), 4, BORIS))]),
+]
+
+OPEN: list[tuple[Rule, list[Happened]]] = [
+    (contracts.REVIEWED, of((drafted, 2), (passed, 2))),
+    (contracts.HANDED_OVER, of((signed, 2))),
+    (contracts.ONE_TEXT, of((passed, 2), (approved, 2))),
+    (contracts.NOT_BY_ITS_DRAFTER, of((drafted, 2))),
+]
+
+
+def of_its_case(rule: Rule, happened: list[Happened]) -> DutyRow:
+    return duty(rule, *happened, case=CONTRACT)
+
+
+@pytest.mark.parametrize(("rule", "happened"), KEPT, ids=lambda p: getattr(p, "number", ""))
+def test_a_case_that_keeps_the_rule(rule: Rule, happened: list[Happened]) -> None:
+    row = of_its_case(rule, happened)
+    assert (row.verdict_at(LONG_AFTER), row.missed) == (Verdict.CONFORMANT, 0)
+
+
+@pytest.mark.parametrize(("rule", "happened"), BROKEN, ids=lambda p: getattr(p, "number", ""))
+def test_a_case_that_breaks_the_rule(rule: Rule, happened: list[Happened]) -> None:
+    row = of_its_case(rule, happened)
+    assert (row.verdict_at(LONG_AFTER), row.missed) == (Verdict.VIOLATED, 1)
+    assert row.decided_by is not None
+
+
+@pytest.mark.parametrize(("rule", "happened"), OPEN, ids=lambda p: getattr(p, "number", ""))
+def test_a_case_that_is_still_open(rule: Rule, happened: list[Happened]) -> None:
+    row = of_its_case(rule, happened)
+    assert (row.verdict_at(on(2, 10)), row.state) == (Verdict.PENDING, State.OWED)
+
+
+@pytest.mark.parametrize("rule", contracts.RULES, ids=lambda rule: rule.number)
+def test_every_rule_is_tried_in_all_three_ways(rule: Rule) -> None:
+    """Whether somebody had the authority is known at once: such a case is never open."""
+    ways = (KEPT, BROKEN) if isinstance(rule, AuthorityAt) else (KEPT, BROKEN, OPEN)
+    assert all(rule in {tried for tried, _ in tries} for tries in ways)
+
+
+def test_3_1_4_a_a_signature_starts_the_clock_of_the_hand_over_and_the_hand_over_that_of_its_answer() -> None:
+    signed_on_monday = of((signed, 2))
+    assert of_its_case(contracts.HANDED_OVER, signed_on_monday).due_at == on(3, 18)
+    assert of_its_case(contracts.HANDED_OVER, [*signed_on_monday, *of((handed_over, 3))]).due_at == on(9, 18)
+    back = [*signed_on_monday, *of((handed_over, 3), (given_back, 4))]
+    assert of_its_case(contracts.HANDED_OVER, back).due_at == on(5, 18)
+
+
+def test_3_1_4_a_a_hand_over_that_never_comes_is_a_breach() -> None:
+    row = of_its_case(contracts.HANDED_OVER, of((signed, 2)))
+    assert (row.verdict_at(on(3, 18)), row.verdict_at(on(3, 18, 1))) == (Verdict.PENDING, Verdict.VIOLATED)
+
+
+def test_what_is_terminated_in_time_is_handed_over_to_nobody() -> None:
+    row = of_its_case(contracts.HANDED_OVER, of((signed, 2), (terminated, 3)))
+    assert (row.verdict_at(LONG_AFTER), row.state) == (Verdict.NOT_APPLICABLE, State.SHELVED)
+
+
+@pytest.mark.parametrize("rule", [contracts.REVIEWED, contracts.ONE_TEXT], ids=lambda rule: rule.number)
+def test_what_is_given_up_before_its_signature_is_nobodys_fault(rule: Rule) -> None:
+    row = of_its_case(rule, of((drafted, 2), (passed, 2), (voided, 3)))
+    assert row.verdict_at(LONG_AFTER) is Verdict.NOT_APPLICABLE
+
+
+def test_3_1_3_c_a_drafter_approves_through_nobody_elses_power_and_nobody_through_theirs() -> None:
+    lent = Envelope(delegation=Delegation(number=Code("1"), grantor_id=EmployeeId(ANNA)), on_behalf_of=ANNA)
+    (draft, approval) = of((drafted, 2), (approved, 3, BORIS))
+    assert verdict(contracts.NOT_BY_ITS_DRAFTER, draft, approval._replace(envelope=lent), case=CONTRACT) is (
+        Verdict.VIOLATED
+    )
+    by_boris_for_anna = draft._replace(by=BORIS, envelope=lent)
+    assert verdict(contracts.NOT_BY_ITS_DRAFTER, by_boris_for_anna, approval._replace(by=ANNA), case=CONTRACT) is (
+        Verdict.VIOLATED
+    )
+
+
+def test_2_2_3_c_what_is_signed_without_review_is_found() -> None:
+    assert verdict(contracts.REVIEWED, *of((signed, 3)), case=CONTRACT) is Verdict.VIOLATED
+
+
+def test_1_3_4_a_review_of_another_contract_clears_nothing() -> None:
+    elsewhere = replace(passed, contract_id=ContractId("contract-2"))
+    assert verdict(contracts.REVIEWED, *of((drafted, 2), (elsewhere, 3), (signed, 4)), case=CONTRACT) is (
+        Verdict.VIOLATED
+    )

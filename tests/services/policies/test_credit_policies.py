@@ -1,0 +1,188 @@
+"""Time makes what is not paid overdue, breaks promises, stops credit and ends limits: once, and not in imports."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from aggregates.event import Event, Origin
+from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.risk.credit import CreditAssessed, CreditLimitApproved, CreditReleased, Grade
+from aggregates.risk.receivable import (
+    DunningStepTaken,
+    Level,
+    PaymentPromised,
+    PaymentReceived,
+    ReceivableBecameOverdue,
+    ReceivableDisputed,
+    ReceivableRaised,
+    ReceivableSettled,
+)
+from aggregates.text import Code, Text
+from services.composition import POLICIES
+from services.policies.alarms import Alarms
+from tests.projections.rules.cases import CHINA
+from tests.services.policies.test_policies import Desk, at_the_desk
+from tests.services.running import Yewu
+
+WORDS = Text("words")
+DUE, HUNDRED = date(2026, 3, 31), Decimal(100)
+OVERDUE_AT = datetime(2026, 4, 1, tzinfo=CHINA)
+BEFORE, LONG_AFTER = OVERDUE_AT - timedelta(seconds=1), OVERDUE_AT + timedelta(days=400)
+SIXTY_DAYS = timedelta(days=60)
+
+
+class Ledger:
+    """The receivable of a customer that has a limit."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.customer, self.contract = CustomerId(f"customer-{uuid4()}"), ContractId(f"contract-{uuid4()}")
+        self.bill, self.credit = f"receivable-{self.contract}-a", f"credit-{self.customer}"
+        self.overdue = ReceivableBecameOverdue(customer_id=self.customer)
+        self.settled = ReceivableSettled(customer_id=self.customer)
+
+    async def raised(self, *more: Event, origin: Origin | None = None) -> None:
+        event = ReceivableRaised(
+            customer_id=self.customer, contract_id=self.contract, instalment=Code("a"), amount=HUNDRED, due=DUE
+        )
+        await self.desk.put(event, *more, on=self.bill, origin=origin)
+
+    async def limited(self, until: datetime = LONG_AFTER, origin: Origin | None = None) -> None:
+        assessed = CreditAssessed(
+            customer_id=self.customer, scorecard=Code("P-46"), factors={}, score=90, grade=Grade.A, rationale=WORDS,
+            good_until=until, assessed_by=(EmployeeId("employee-anna"),),
+        )  # fmt: skip
+        limit = CreditLimitApproved(customer_id=self.customer, limit=HUNDRED, payment_days=30, valid_until=until)
+        await self.desk.put(assessed, limit, on=self.credit, origin=origin)
+
+    def paid(self) -> PaymentReceived:
+        return PaymentReceived(
+            customer_id=self.customer, contract_id=self.contract, amount=HUNDRED, reference=Code("bank-1")
+        )
+
+    def step(self, level: Level) -> DunningStepTaken:
+        return DunningStepTaken(customer_id=self.customer, level=level, channel=Code("mail"), wording=WORDS)
+
+    async def ring(self, at: datetime) -> None:
+        """Whatever the policies do by then, seen by everybody; a second time, to see that it is not done twice."""
+        for _ in range(2):
+            for policy in POLICIES:
+                await Alarms(self.desk.runtime, policy, lambda: at).ring()
+            await self.desk.follow()
+            await self.desk.runtime.rows.reached(await self.desk.runtime.reader.head())
+
+    async def after(self, *, of_credit: bool = False) -> list[str]:
+        return await self.desk.types(self.credit if of_credit else self.bill)
+
+
+def test_5_2_2_b_what_is_not_paid_becomes_overdue_when_its_day_is_over(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.raised()
+        await ledger.ring(BEFORE)
+        assert await ledger.after() == ["ReceivableRaised"]
+        await ledger.ring(OVERDUE_AT)
+        assert await ledger.after() == ["ReceivableRaised", "ReceivableBecameOverdue"]
+        (line,) = (await desk.lines(ledger.bill))[1:]
+        assert line.actor_id == "policy-DunningLadder"
+
+    at_the_desk(yewu, test)
+
+
+def test_what_is_paid_disputed_or_imported_does_not_become_overdue(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        paid, disputed, imported = Ledger(desk), Ledger(desk), Ledger(desk)
+        await paid.raised(paid.paid(), paid.settled)
+        await disputed.raised(ReceivableDisputed(reason=WORDS))
+        await imported.raised(origin=Origin(source="books", file="sha256:1", case="1", index=1))
+        await paid.ring(LONG_AFTER)
+        for ledger in (paid, disputed, imported):
+            assert "ReceivableBecameOverdue" not in await ledger.after()
+
+    at_the_desk(yewu, test)
+
+
+def test_what_is_paid_at_the_same_moment_does_not_become_overdue(yewu: Yewu) -> None:
+    """The row says that it is due, and the log already that it is paid."""
+
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.raised()
+        alarms = Alarms(desk.runtime, next(p for p in POLICIES if p.name == "DunningLadder"), lambda: OVERDUE_AT)
+        (alarm, _) = alarms.policy.alarms
+        (row,) = [row for row in await alarms._due(alarm, OVERDUE_AT) if alarm.then(row).stream_id == ledger.bill]
+        await desk.put(ledger.paid(), ledger.settled, on=ledger.bill)
+        assert not await alarms._give(alarm.then(row), OVERDUE_AT)
+        assert "ReceivableBecameOverdue" not in await ledger.after()
+
+    at_the_desk(yewu, test)
+
+
+def test_a_promise_is_broken_when_its_day_is_over(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.raised(ledger.overdue, PaymentPromised(until=date(2026, 4, 9), amount=HUNDRED))
+        await ledger.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
+        assert (await ledger.after())[-1] == "PaymentPromised"
+        await ledger.ring(datetime(2026, 4, 10, tzinfo=CHINA))
+        assert (await ledger.after())[2:] == ["PaymentPromised", "PromiseBroken"]
+
+    at_the_desk(yewu, test)
+
+
+def test_5_2_2_b_credit_stops_after_the_last_step(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.limited()
+        await ledger.raised(ledger.overdue, *map(ledger.step, (Level.REMINDER, Level.FIRST, Level.SECOND)))
+        await ledger.ring(OVERDUE_AT)
+        assert "CreditSuspended" not in await ledger.after(of_credit=True)
+        await desk.put(ledger.step(Level.FINAL), on=ledger.bill)
+        await ledger.ring(LONG_AFTER - timedelta(days=1))
+        assert (await ledger.after(of_credit=True)).count("CreditSuspended") == 1
+        assert "CreditStopCalled" not in await ledger.after()
+
+    at_the_desk(yewu, test)
+
+
+def test_credit_stops_when_the_last_step_was_not_taken_and_who_released_it_is_not_overruled(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.limited()
+        await ledger.raised(ledger.overdue)
+        await ledger.ring(OVERDUE_AT + SIXTY_DAYS - timedelta(seconds=1))
+        assert "CreditStopCalled" not in await ledger.after()
+        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        assert (await ledger.after()).count("CreditStopCalled") == 1
+        assert (await ledger.after(of_credit=True))[-1] == "CreditSuspended"
+        await desk.put(CreditReleased(customer_id=ledger.customer, reason=WORDS), on=ledger.credit)
+        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        assert (await ledger.after(of_credit=True))[-1] == "CreditReleased"
+
+    at_the_desk(yewu, test)
+
+
+def test_credit_that_nobody_granted_is_not_stopped(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.raised(ledger.overdue)
+        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        assert await ledger.after(of_credit=True) == []
+
+    at_the_desk(yewu, test)
+
+
+def test_5_2_2_a_a_limit_expires_with_its_assessment(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger, imported = Ledger(desk), Ledger(desk)
+        await ledger.limited(OVERDUE_AT)
+        await imported.limited(OVERDUE_AT, Origin(source="books", file="sha256:1", case="1", index=1))
+        await ledger.ring(BEFORE)
+        assert (await ledger.after(of_credit=True))[-1] == "CreditLimitApproved"
+        await ledger.ring(OVERDUE_AT)
+        assert (await ledger.after(of_credit=True))[1:] == ["CreditLimitApproved", "CreditLimitExpired"]
+        assert (await imported.after(of_credit=True))[-1] == "CreditLimitApproved"
+
+    at_the_desk(yewu, test)
