@@ -14,7 +14,9 @@ from services.cli.derived import BY_HAND
 from services.cli.main import app
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from tests.services.cli.terminal import Terminal
+from tests.services.http.scenes import credit, development, legal, records
 from tests.services.http.scenes import credit, customers, development, legal, records
+from tests.services.http.scenes import contracts, development, legal
 
 TOO_EARLY = "Close only after the customer has confirmed, or the manager has declared recourse exhausted."
 TOO_EARLY_IN_CHINESE = "须经客户确认满意,或由经理宣告救济已尽,方可结案。"
@@ -131,6 +133,7 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
         **{f"{kind}s": thing for kind, thing in legal.things(terminal.yewu).items()},
         "opportunities": customers.opportunity(terminal.yewu, customer),
         "credits": customer, "receivables": credit.receivable(terminal.yewu),
+        **{f"{kind}s": thing for kind, thing in contracts.things(terminal.yewu).items()},
         "segments": of_market["segment"], "research": of_market["research"], "plans": of_market["plan"],
         "campaigns": of_market["campaign"],
         "recordclasses": of_records["record_class"], "documents": of_records["document"],

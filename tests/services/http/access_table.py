@@ -91,6 +91,18 @@ COMMANDS: Mapping[str, str] = {
     "opportunity.lose": SELLERS,
     "opportunity.abandon": SELLERS,
     "opportunity.reopen": SELLERS,
+    "contract.draft": SELLERS,
+    "contract.redraft": SELLERS,
+    "contract.amend": SELLERS,
+    "contract.approve": DECIDERS,
+    "contract.return_draft": DECIDERS,
+    "contract.void": f"BDL {DECIDERS}",
+    "contract.sign": DECIDERS,
+    "contract.hand_over": SELLERS,
+    "contract.accept_handover": "PML",
+    "contract.return_handover": "PML",
+    "contract.fulfil_obligation": f"{SELLERS} PM PML",
+    "contract.terminate": DECIDERS,
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
@@ -211,6 +223,9 @@ PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
 """3.1.3: the team of business development, and whoever owns one."""
 
 SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
+CONTRACTS = Reads("BD BDL DEP MGR LEG FIN PML REC AUD")
+"""3.1.3, 3.1.4: who makes, reviews, decides on, bills, takes over and files contracts."""
+
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
@@ -262,6 +277,14 @@ READS: Mapping[str, Reads] = {
     "/opportunities/time-in-stage": SALES,
     "/opportunities/results": SALES,
     "/opportunities/forecasts": SALES,
+    "/contracts": CONTRACTS,
+    "/contracts/{contract_id}": CONTRACTS,
+    "/contracts/difference": CONTRACTS,
+    "/contracts/obligations": CONTRACTS,
+    "/contracts/payments": CONTRACTS,
+    "/contracts/gates": CONTRACTS,
+    "/contracts/handovers": CONTRACTS,
+    "/contracts/expiring": CONTRACTS,
     "/negotiations": NEGOTIATIONS,
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
@@ -312,7 +335,6 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
-    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/recordclasses": EVERYBODY,
     "/recordclasses/{record_class_id}": EVERYBODY,
     "/recordclasses/difference": EVERYBODY,
@@ -332,6 +354,7 @@ READS: Mapping[str, Reads] = {
             "customer": CUSTOMERS,
             "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
+            "contract": CONTRACTS,
             **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,

@@ -84,6 +84,10 @@ class Desk:
             "case_id": [self.things["complaint"]],
             **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
             "record_class_id": [self.things["record_class"]],
+            **{
+                f"{kind}_id": [self.things[kind]]
+                for kind in ("segment", "research", "plan", "campaign", "opportunity", "negotiation", "contract")
+            },
             "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],

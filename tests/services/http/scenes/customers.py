@@ -41,7 +41,7 @@ def signed_contract(yewu: Yewu, customer_id: str) -> str:
     whose, day = CustomerId(customer_id), MONDAY.date()
     terms = Terms(content=content, amount=amount, begins=day, ends=day, obligations=(), payments=())
     events: tuple[Event, ...] = (
-        ContractDrafted(customer_id=whose, terms=terms, drafter_id=signatory),
+        ContractDrafted(customer_id=whose, terms=terms, drafted_by=(signatory,)),
         ContractSigned(
             customer_id=whose,
             content=content,
