@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -115,7 +114,7 @@ def drafted(record: Recorded[ContractDrafted]) -> ContractRow:
         ends=event.terms.ends,
         content=event.terms.content,
         proposed=event.terms,
-        authors=_hands(record),
+        authors=event.drafted_by,
         opportunity_id=event.opportunity_id,
         negotiation_id=event.negotiation_id,
     )
@@ -198,14 +197,9 @@ contracts = View(
 )
 
 
-def _hands(record: Recorded[Any]) -> tuple[EmployeeId, ...]:
-    """Whoever wrote it, and whose power it was written by."""
-    return tuple(dict.fromkeys(map(EmployeeId, (record.actor_id, record.person))))
-
-
 def _proposing(row: ContractRow, record: Recorded[ContractRedrafted | ContractAmendmentDrafted]) -> ContractRow:
     """Another version waits; what was approved before no longer counts."""
-    authors = (*(row.authors if row.proposed is not None else ()), *_hands(record))
+    authors = (*(row.authors if row.proposed is not None else ()), *record.event.drafted_by)
     return replace(
         row,
         proposed=record.event.terms,

@@ -111,6 +111,7 @@ NOT_BY_ITS_DRAFTER = FourEyes(
     first=dict.fromkeys(DRAFTS, ACTOR),
     second=dict.fromkeys((ContractApproved, *SIGNATURES), ACTOR),
     ever=True,
+    in_order=True,
     over=(*SIGNATURES, *ENDS, ContractVoided),
     **A_CONTRACT,
 )

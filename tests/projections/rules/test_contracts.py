@@ -54,9 +54,9 @@ def terms(content: ContentHash, amount: Decimal = SMALL) -> Terms:
     )
 
 
-drafted = ContractDrafted(customer_id=CARL, terms=terms(FIRST), drafter_id=ANNA)
-redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
-amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
+drafted = ContractDrafted(customer_id=CARL, terms=terms(FIRST), drafted_by=(ANNA,))
+redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=(ANNA,))
+amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=(ANNA,))
 passed = LegalReviewPassed(contract_id=CONTRACT, content=FIRST)
 passed_second = replace(passed, content=SECOND)
 approved = ContractApproved(customer_id=CARL, content=FIRST, amount=SMALL, approver_id=BORIS)

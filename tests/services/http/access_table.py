@@ -186,6 +186,13 @@ COMMANDS: Mapping[str, str] = {
     "consultation.advise": "LEG",
     "consultation.follow": STAFF,
     "consultation.not_follow": STAFF,
+    "recordclass.publish": "MGR",
+    "recordclass.revise": "MGR",
+    "document.register": STAFF,
+    "document.add_version": STAFF,
+    "document.review": "MGR DEP BDL PML CSL DAL LEG",
+    "document.declare_record": STAFF,
+    "document.archive": "REC",
 }
 
 
@@ -245,6 +252,9 @@ CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
 
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
+
+DOCUMENTS = Reads(STAFF)
+"""6.2.1: by security level; what is internal, as here, is for all. More secret ones: test_documents.py."""
 
 READS: Mapping[str, Reads] = {
     "/complaints": COMPLAINTS_SHOWN,
@@ -325,7 +335,13 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
-    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
+    "/recordclasses": EVERYBODY,
+    "/recordclasses/{record_class_id}": EVERYBODY,
+    "/recordclasses/difference": EVERYBODY,
+    "/documents": DOCUMENTS,
+    "/documents/{document_id}": DOCUMENTS,
+    "/documents/difference": DOCUMENTS,
+    "/contents/{hash}": Reads("BD BDL DEP MGR LEG FIN PML REC AUD"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -349,6 +365,8 @@ READS: Mapping[str, Reads] = {
             "receivable": RECEIVABLES,
             "review": REVIEWS,
             "consultation": CONSULTATIONS,
+            "recordclass": EVERYBODY,
+            "document": DOCUMENTS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()

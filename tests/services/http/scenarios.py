@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
+from tests.services.http.scenes import credit, customers, development, legal, records
 from tests.services.http.scenes import contracts, credit, customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
@@ -246,6 +247,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     **legal.SCENARIOS,
     **contracts.SCENARIOS,
     **credit.SCENARIOS,
+    **records.SCENARIOS,
 }
 
 
@@ -264,4 +266,5 @@ def things(yewu: Yewu) -> dict[str, Any]:
         **contracts.things(yewu),
         **credit.things(yewu),
         **development.things(yewu),
+        **records.things(yewu),
     }  # fmt: skip

@@ -82,6 +82,8 @@ class Desk:
             "customer_id": [self.things["customer"]],
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
+            **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "record_class_id": [self.things["record_class"]],
             **{
                 f"{kind}_id": [self.things[kind]]
                 for kind in ("segment", "research", "plan", "campaign", "opportunity", "negotiation", "contract")

@@ -44,7 +44,7 @@ drafted = ContractDrafted(
         obligations=(),
         payments=(Instalment(number=Code("a"), amount=HUNDRED, due=date(2020, 6, 1)),),
     ),
-    drafter_id=ANNA,
+    drafted_by=(ANNA,),
 )
 signed = ContractSigned(
     customer_id=CARL, content=TEXT, amount=HUNDRED, signatory_id=LI, place=WORDS, signed_for_customer=WORDS

@@ -15,7 +15,7 @@ from infra.sealing import Plain
 from services.composition import INNER_COMMANDS
 from services.runtime import Runtime
 from tests.logins import as_role
-from tests.services.http.stage import NUMBERS, Call, Stage
+from tests.services.http.stage import Call, Stage
 from tests.services.running import Yewu, done
 
 Scenario: TypeAlias = Callable[[Stage], Call]
@@ -43,7 +43,7 @@ def limited(yewu: Yewu, customer_id: str) -> str:
 
 def contract(yewu: Yewu, customer_id: str, *, signed: bool = False) -> tuple[str, str]:
     """A contract of two instalments, which is drafted or signed, and the file that it stands in."""
-    content, today = f"sha256:{next(NUMBERS):064x}", datetime.now(UTC).date()
+    content, today = yewu.file(), datetime.now(UTC).date()
     seller = yewu.as_(yewu.appointed(Role.BUSINESS_DEVELOPMENT, name="Seller"))
     payments = [
         {"number": number, "amount": "50", "due": str(today + timedelta(days=days))}
