@@ -273,6 +273,7 @@ WRITTEN_OFF_BY_AUTHORITY = AuthorityAt(
     cases=ReceivableId,
     clauses=("1.3.1", "5.2.2-b"),
     mode=Mode.PREVENT,
+    on=(WriteOffRequested,),
     of={ReceivableWrittenOff: Role.MANAGER},
 )
 

@@ -128,6 +128,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
 OPEN: list[tuple[Rule, list[Happened]]] = [
     (development.WATCHED, [then(watched, 1), then(told, 2)]),
     (development.WELL_FOUNDED, [DRAFT]),
+    (development.APPROVED_BY_THE_MANAGER, [DRAFT]),
     (development.WELL_FOUNDED, [then(published, 3), DRAFT, APPROVAL, then(drafted, 7)]),
     (development.APPROVED_FIRST, [DRAFT, APPROVAL]),
     (development.DECIDED, [SUBMISSION]),

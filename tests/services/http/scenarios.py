@@ -8,7 +8,6 @@ from typing import Any
 
 from aggregates.actor import Role
 from tests.services.http.scenes import contracts, credit, customers, development, legal, records
-from tests.services.http.scenes import credit, customers, development, legal, records
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
