@@ -312,7 +312,6 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
-    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
     "/recordclasses": EVERYBODY,
     "/recordclasses/{record_class_id}": EVERYBODY,
     "/recordclasses/difference": EVERYBODY,
