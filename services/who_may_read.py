@@ -38,7 +38,9 @@ def readings() -> Iterator[tuple[str, Readers]]:
 
 def restricted_events() -> Iterator[type[Event]]:
     """The events that name readers of their own."""
-    listed = [*KERNEL_EVENTS, *(event for kind in AGGREGATES for event in events_of(kind.aggregate))]
+    listed = [*KERNEL_EVENTS]
+    for kind in AGGREGATES:
+        listed += sorted(events_of(kind.aggregate), key=lambda event: event.__name__)
     return (event for event in listed if event.readers is not None)
 
 
