@@ -22,6 +22,7 @@ from typing import (
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from aggregates.actor import ActorKind, Delegation, Role
 from aggregates.ids import AnyId
@@ -121,7 +122,10 @@ class EventSkipped(Event):
 
 
 class Origin(Value):
-    """Where an imported record comes from: a source row of a file, and which event of that row it became."""
+    """Where an imported record comes from: a source row of a file, and which event of that row it became.
+
+    `undated`: the row does not say when that was, so it is true from the import on.
+    """
 
     source: str
     file: str
@@ -129,6 +133,7 @@ class Origin(Value):
     index: int
     part: int = 0
     line: int | None = None
+    undated: bool | UnsetType = UNSET
 
 
 class Envelope(Value, omit_defaults=True):

@@ -84,13 +84,17 @@ class Setting(Fact):
 
 
 class CustomerStanding(Fact):
-    """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent."""
+    """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent.
+
+    `objects_to`: the channels by which it does not want to be approached; None stands for all of them.
+    """
 
     customer_id: CustomerId
     owner_id: EmployeeId | None = None
     file_score: int = 0
     blocked: bool = False
     merged_into: CustomerId | None = None
+    objects_to: tuple[Code | None, ...] = ()
 
 
 class PublishedResearch(Fact):

@@ -1,4 +1,4 @@
-"""Whom do we know, how do we reach them, and who of us looks after them?"""
+"""Whom do we know, how do we reach them, what do they need, and who of us looks after them?"""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from aggregates.business.customer import (
     AccountOwnerAssigned,
     ContactAdded,
     ContactEnded,
+    ContactObjectionRecorded,
+    ContactObjectionWithdrawn,
+    CustomerNeedRecorded,
     CustomerProfileChanged,
     CustomerProfileCorrected,
     CustomerRegistered,
+    CustomersMerged,
 )
 from aggregates.event import Recorded
 from aggregates.ids import CustomerId, EmployeeId
@@ -40,10 +44,19 @@ class Contact(Value):
     ended: bool = False
 
 
-class CustomerRow(Row):
-    """`since` says from when each fact of the profile holds, `name_index` what the name is found by."""
+class Need(Value):
+    """What the customer told us that it needs, and when."""
 
-    indexes = (("name_index",),)
+    need: Text
+    at: datetime
+
+
+class CustomerRow(Row):
+    """`since` says from when each fact of the profile holds, `name_index` what the name is found by. `file_score`: how
+    much of what a file must hold is known, in percent; `objects_to`: by which channels not to approach it, None: by
+    any; `merged_into`: the file that goes on."""
+
+    indexes = (("name_index",), ("merged_into",))
 
     of_person = ("customer_id", "owner_id")
 
@@ -57,13 +70,33 @@ class CustomerRow(Row):
     payment_terms: Code | None = None
     owner_id: EmployeeId | None = None
     contacts: tuple[Contact, ...] = ()
+    needs: tuple[Need, ...] = ()
+    objects_to: tuple[Code | None, ...] = ()
+    merged_into: CustomerId | None = None
+    file_score: int = 0
     name_index: Index | None = None
     since: Mapping[str, datetime] = {}
 
 
+def _scored(row: CustomerRow) -> CustomerRow:
+    """The row with its score: each of these is worth the same, and a need is told with its intent."""
+    facts = (
+        row.name,
+        row.source,
+        row.credit_code,
+        row.region,
+        row.segment,
+        row.payment_terms,
+        row.owner_id,
+        next((contact for contact in row.contacts if not contact.ended), None),
+    )
+    known = sum(fact is not None for fact in facts) + 2 * bool(row.needs)
+    return replace(row, file_score=100 * known // (len(facts) + 2))
+
+
 def registered(record: Recorded[CustomerRegistered]) -> CustomerRow:
     event = record.event
-    return CustomerRow(
+    row = CustomerRow(
         customer_id=CustomerId(record.stream_id),
         name=event.name,
         registered_at=record.effective_at,
@@ -73,6 +106,7 @@ def registered(record: Recorded[CustomerRegistered]) -> CustomerRow:
         segment=event.segment,
         name_index=index_of(event.name),
     )
+    return _scored(row)
 
 
 def told(row: CustomerRow, record: Recorded[CustomerProfileChanged | CustomerProfileCorrected]) -> CustomerRow:
@@ -81,7 +115,7 @@ def told(row: CustomerRow, record: Recorded[CustomerProfileChanged | CustomerPro
     since = {**row.since, **dict.fromkeys(news, record.effective_at)}
     if "name" in news:
         news["name_index"] = index_of(news["name"])
-    return replace(row, **news, since=since)
+    return _scored(replace(row, **news, since=since))
 
 
 def contact_added(row: CustomerRow, record: Recorded[ContactAdded]) -> CustomerRow:
@@ -89,19 +123,49 @@ def contact_added(row: CustomerRow, record: Recorded[ContactAdded]) -> CustomerR
     contact = Contact(
         contact=event.contact, name=event.name, phone=event.phone, email=event.email, position=event.position
     )
-    return replace(row, contacts=(*row.contacts, contact))
+    return _scored(replace(row, contacts=(*row.contacts, contact)))
 
 
 def contact_ended(row: CustomerRow, record: Recorded[ContactEnded]) -> CustomerRow:
     ended = record.event.contact
-    return replace(row, contacts=tuple(replace(c, ended=True) if c.contact == ended else c for c in row.contacts))
+    contacts = tuple(replace(c, ended=True) if c.contact == ended else c for c in row.contacts)
+    return _scored(replace(row, contacts=contacts))
 
 
 def owned(row: CustomerRow, record: Recorded[AccountOwnerAssigned]) -> CustomerRow:
-    return replace(row, owner_id=record.event.owner_id)
+    return _scored(replace(row, owner_id=record.event.owner_id))
 
 
-customers = View(CustomerRow, registered, told, contact_added, contact_ended, owned, key=its_stream(CustomerId))
+def need_recorded(row: CustomerRow, record: Recorded[CustomerNeedRecorded]) -> CustomerRow:
+    need = Need(need=record.event.need, at=record.effective_at)
+    return _scored(replace(row, needs=(*row.needs, need)))
+
+
+def objected(row: CustomerRow, record: Recorded[ContactObjectionRecorded]) -> CustomerRow:
+    return replace(row, objects_to=(*row.objects_to, record.event.channel))
+
+
+def objection_withdrawn(row: CustomerRow, record: Recorded[ContactObjectionWithdrawn]) -> CustomerRow:
+    return replace(row, objects_to=tuple(c for c in row.objects_to if c != record.event.channel))
+
+
+def merged(row: CustomerRow, record: Recorded[CustomersMerged]) -> CustomerRow:
+    return replace(row, merged_into=record.event.into_id)
+
+
+customers = View(
+    CustomerRow,
+    registered,
+    told,
+    contact_added,
+    contact_ended,
+    owned,
+    need_recorded,
+    objected,
+    objection_withdrawn,
+    merged,
+    key=its_stream(CustomerId),
+)
 READERS = Readers(
     everything=frozenset({*DESKS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}),
     own=frozenset({Role.EMPLOYEE, Role.CUSTOMER}),

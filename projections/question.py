@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString, ParamSpec, TypeVar
+from typing import Any, LiteralString, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import psycopg
@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from aggregates.actor import Role
 from aggregates.readers import Readers
+from aggregates.text import Text
 from aggregates.value import Value
 from projections.row import View
 from projections.scope import Scope
@@ -30,11 +31,18 @@ class Page(Value):
     after: tuple[str, ...] | None = None
 
 
+Opener: TypeAlias = Callable[[Sequence[Text]], Awaitable[list[str | None]]]
+"""What texts say, in their order; None for one that has been erased or cannot be opened."""
+
+
 class Database:
     """One read model as of one position: where a question is asked, and how much of its answer is wanted.
 
     `at`: the moment it speaks of, where that is not now. `scope`: how much whoever asks may read, where not everything.
+    `opener`: lent by the edge to a question that compares what texts say.
     """
+
+    opener: Opener | None = None
 
     def __init__(
         self,
@@ -50,6 +58,12 @@ class Database:
         """When the answer is of: what was due before is missed."""
         return self.at or datetime.now(UTC)
 
+    async def opened(self, texts: Sequence[Text]) -> list[str | None]:
+        """What these texts say, for a question that `compares` them."""
+        if self.opener is None:
+            raise TypeError("this question does not say that it compares texts")
+        return await self.opener(texts)
+
 
 class Question(Value):
     """What a published query says of itself."""
@@ -59,6 +73,7 @@ class Question(Value):
     order: tuple[str, ...] = ()
     view: View[Any] | None = None
     tables: tuple[str, ...] = ()
+    compares: bool = False
 
 
 def question(
@@ -68,19 +83,25 @@ def question(
     order: tuple[str, ...] = (),
     one_of: View[Any] | None = None,
     tables: tuple[str, ...] = (),
+    compares: bool = False,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Publish a query: its route and CLI command come from its signature; only these may ask it.
 
     Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
     columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
-    view; in the past it is folded on the fly. `tables` are those the query reads, where it does not answer with their
-    rows themselves. `readers` that are only roles read everything.
+    view; in the past it is folded on the fly. `tables` are those the query reads, where they are others than that of
+    the rows it answers with. `compares`: it looks into texts, which the edge opens for it, so whoever may ask reads
+    them all. `readers` that are only roles read everything.
     """
 
     allowed = readers if isinstance(readers, Readers) else Readers(everything=frozenset(readers))
 
     def mark(ask: Callable[P, T]) -> Callable[P, T]:
-        ask.__dict__["question"] = Question(path=path, readers=allowed, order=order, view=one_of, tables=tables)
+        if compares and (allowed.own or allowed.own_area):
+            raise TypeError("who may not read everything cannot have it compared")
+        ask.__dict__["question"] = Question(
+            path=path, readers=allowed, order=order, view=one_of, tables=tables, compares=compares
+        )
         return ask
 
     return mark

@@ -11,6 +11,7 @@ from aggregates.business.contract import Contract
 from aggregates.business.customer import DESKS, Customer
 from aggregates.business.development_plan import DevelopmentPlan
 from aggregates.business.negotiation import Negotiation
+from aggregates.business.opportunity import Opportunity
 from aggregates.business.research import Research
 from aggregates.business.segment import Segment
 from aggregates.event import events_of
@@ -29,6 +30,7 @@ from aggregates.ids import (
     EmployeeId,
     LegalReviewId,
     NegotiationId,
+    OpportunityId,
     ParameterId,
     ParkingId,
     ReadingsId,
@@ -73,21 +75,30 @@ from projections import (
     employees,
     handovers,
     legal_reviews,
+    likeness,
     negotiations,
+    opportunities,
+    outreach,
     parameters,
     parked,
     plans,
     posts,
     receivables,
     record_classes,
+    regulation,
+    relations,
     research,
+    sales,
     segments,
     waivers,
 )
 from projections.row import View
 from projections.rules import catalogue
 from projections.rules.catalogue import RULES
+from projections.rules.duty import DutyRow
+from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
 
@@ -136,6 +147,12 @@ AGGREGATES = (
         readers=Readers(everything=OVERSIGHT | {*COLLECTORS, Role.RISK, Role.DEPUTY}),
     ),
     Kind(
+        aggregate=Opportunity,
+        id=OpportunityId,
+        path="opportunities",
+        readers=opportunities.READERS,
+    ),
+    Kind(
         aggregate=Complaint,
         id=ComplaintId,
         path="complaints",
@@ -170,6 +187,9 @@ VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
     complaints.handlers,
     customers.customers,
+    relations.relations,
+    outreach.outreach,
+    opportunities.opportunities,
     negotiations.negotiations,
     contracts.contracts,
     contract_gates.passages,
@@ -196,6 +216,8 @@ VIEWS: tuple[View[Any], ...] = (
 )
 
 FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
+    relations.standing,
+    opportunities.standing,
     negotiations.agreed_terms,
     contracts.contract_standing,
     legal_reviews.clearance,
@@ -205,12 +227,32 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     record_classes.record_class,
 )
 
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
+
+_ALL_COMMANDS = all_commands(AGGREGATES)
+COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
+INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
+"""Those that only the clock and policies give."""
+
+MECHANISMS = mechanisms(_ALL_COMMANDS, [view for view in VIEWS if view.row is not DutyRow], POLICIES)
+
 ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     complaints.board,
     complaints.one,
     complaints.figures,
     customers.on_file,
     customers.one,
+    relations.with_all,
+    relations.silence,
+    relations.funnel,
+    outreach.mix,
+    likeness.duplicates,
+    opportunities.pipeline,
+    opportunities.one,
+    sales.stages,
+    sales.time_in_stage,
+    sales.results,
+    sales.forecasts,
     negotiations.under_way,
     negotiations.one,
     negotiations.brief,
@@ -264,17 +306,11 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     documents.register,
     documents.one,
     parked.list_,
+    regulation.coverage_by(MECHANISMS),
+    regulation.evidence,
 )
 
-_ALL_COMMANDS = all_commands(AGGREGATES)
-COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
-INNER_COMMANDS: Mapping[str, Command] = {command.slug: command for command in _ALL_COMMANDS if command.inner}
-"""Those that only the clock and policies give."""
-
 QUESTIONS = all_questions(ASKED)
-
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
-
 
 RESTRICTED_READERS = frozenset({Role.MANAGER, Role.HUMAN_RESOURCES})
 """Who may open the texts of others that are marked restricted; each time is put on record."""

@@ -37,9 +37,9 @@ def readings() -> Iterator[tuple[str, Readers]]:
 
 
 def restricted_events() -> Iterator[type[Event]]:
-    """The events that name readers of their own."""
-    listed = [*KERNEL_EVENTS, *(event for kind in AGGREGATES for event in events_of(kind.aggregate))]
-    return (event for event in listed if event.readers is not None)
+    """The events that name readers of their own, by their names."""
+    listed = {*KERNEL_EVENTS, *(event for kind in AGGREGATES for event in events_of(kind.aggregate))}
+    return (event for event in sorted(listed, key=lambda event: event.__name__) if event.readers is not None)
 
 
 def who_may_read_page() -> str:

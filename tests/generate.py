@@ -1,4 +1,4 @@
-"""Files made from the code: catalogues, compiled translations, schemas of what is published, golden stored forms."""
+"""Files made from the code: catalogues, translations, tests of clauses, schemas of what is published, stored forms."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from services import asyncapi, event_schemas
 from services.catalogue import events_page, rules_page
 from services.composition import topics
 from services.who_may_read import who_may_read_page
+from tests.clauses import all_tests, by_clause
 from tests.infra.golden import stored_forms
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +43,7 @@ def _json(document: Any) -> bytes:
 
 GENERATED: Mapping[str, Callable[[], bytes]] = {
     "services/locale/zh/LC_MESSAGES/yewu.mo": translations,
+    "projections/regulation_tests.json": lambda: _json(by_clause(all_tests())),
     "docs/events.md": lambda: events_page().encode(),
     "docs/rules.md": lambda: rules_page().encode(),
     "docs/who-may-read.md": lambda: who_may_read_page().encode(),

@@ -1,19 +1,30 @@
-"""A customer and its file: who it is, whom we speak to there, who of us looks after it: regulation 3.1.2, 2.2.3."""
+"""A customer and its file: who it is, what it needs, whom we speak to there, who looks after it: 3.1.2, 2.2.3."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias, assert_never
+from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from aggregates.actor import Role
+from aggregates.business.credit_code import check_credit_code
+from aggregates.business.customer_file import (
+    CreditCode,
+    Intent,
+    Name,
+    Phase,
+    Profile,
+    Tier,
+    channel_of,
+    facts_told,
+)
 from aggregates.event import Event, command
-from aggregates.facts import Post, about
-from aggregates.ids import EmployeeId
+from aggregates.facts import ContractStanding, CustomerStanding, Post, about
+from aggregates.ids import CampaignId, ContractId, CustomerId, EmployeeId
 from aggregates.refused import Refused
-from aggregates.text import Code, Personal, Text, findable, personal, unique
+from aggregates.text import Code, Personal, Text, personal
 from aggregates.value import Value
 
 DESKS = (
@@ -24,19 +35,10 @@ DESKS = (
 )
 """Who speaks with customers, keeps their files and may look after one."""
 
-Name: TypeAlias = Annotated[Text, findable("customer-name")]
-CreditCode: TypeAlias = Annotated[Code, unique("credit-code")]
+SELLERS = (Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD)
+LEADS = (Role.BUSINESS_DEVELOPMENT_LEAD, Role.DEPUTY, Role.MANAGER)
+
 Own: TypeAlias = Annotated[Personal, personal("self")]
-
-
-class Profile(Value):
-    """What a file says of a customer. A fact left out stays as it is; null says that there is none any more."""
-
-    name: Name | UnsetType = UNSET
-    credit_code: CreditCode | UnsetType | None = UNSET
-    region: Code | UnsetType | None = UNSET
-    segment: Code | UnsetType | None = UNSET
-    payment_terms: Code | UnsetType | None = UNSET
 
 
 class CustomerRegistered(Event):
@@ -71,6 +73,62 @@ class AccountOwnerAssigned(Event):
     owner_id: EmployeeId
 
 
+class CustomerNeedRecorded(Event):
+    need: Text
+    intent: Intent
+
+
+class CustomerQualified(Event):
+    """It needs what we have: no mere address any more."""
+
+
+class CustomerActivated(Event):
+    contract_id: ContractId
+
+
+class CustomerTierAssigned(Event):
+    tier: Tier
+
+
+class CustomerLost(Event):
+    reason: Text
+
+
+class CustomerBlocked(Event):
+    reason: Text
+
+
+class CustomerUnblocked(Event):
+    reason: Text
+
+
+class CustomersMerged(Event):
+    """This file and the other one are of the same customer. Both keep their history; the other one goes on."""
+
+    into_id: CustomerId
+
+
+class ContactObjectionRecorded(Event):
+    """The customer does not want to be approached: by this channel, or by any."""
+
+    channel: Code | None = None
+
+
+class ContactObjectionWithdrawn(Event):
+    channel: Code | None = None
+
+
+class ProspectContacted(Event):
+    """We approached the customer: how, what about, what came of it, and what is next. `contact`: who answered."""
+
+    channel: Code
+    outcome: Code
+    content: Text
+    contact: Code | None = None
+    campaign_id: CampaignId | None = None
+    next_step: Text | None = None
+
+
 CustomerEvent: TypeAlias = (
     CustomerRegistered
     | CustomerProfileChanged
@@ -78,6 +136,17 @@ CustomerEvent: TypeAlias = (
     | ContactAdded
     | ContactEnded
     | AccountOwnerAssigned
+    | CustomerNeedRecorded
+    | CustomerQualified
+    | CustomerActivated
+    | CustomerTierAssigned
+    | CustomerLost
+    | CustomerBlocked
+    | CustomerUnblocked
+    | CustomersMerged
+    | ContactObjectionRecorded
+    | ContactObjectionWithdrawn
+    | ProspectContacted
 )
 
 
@@ -88,6 +157,12 @@ class Customer(Value):
     profile: Profile = Profile()
     contacts: Mapping[Code, bool] = {}
     owner_id: EmployeeId | None = None
+    phase: Phase = Phase.PROSPECT
+    tier: Tier | None = None
+    has_needs: bool = False
+    blocked: bool = False
+    merged_into: CustomerId | None = None
+    objections: frozenset[Code | None] = frozenset()
 
     @command(by=DESKS, clause="3.1.2-c", opens=True)
     def register(
@@ -101,7 +176,7 @@ class Customer(Value):
         """Open a file on somebody who may become a customer; `source` says how we met."""
         if self.registered:
             raise Refused("This customer is registered already.")
-        _check(credit_code)
+        check_credit_code(credit_code)
         return CustomerRegistered(name=name, source=source, credit_code=credit_code, region=region, segment=segment)
 
     @command(by=DESKS, clause="3.1.2-c")
@@ -114,9 +189,10 @@ class Customer(Value):
         payment_terms: Code | UnsetType | None = UNSET,
     ) -> CustomerProfileChanged | None:
         """Something is otherwise from now on; what is left out stays as it is."""
-        _check(credit_code)
+        self._must_go_on()
+        check_credit_code(credit_code)
         told = Profile(name=name, credit_code=credit_code, region=region, segment=segment, payment_terms=payment_terms)
-        news = {fact: value for fact, value in _facts(told).items() if value != getattr(self.profile, fact)}
+        news = {fact: value for fact, value in facts_told(told).items() if value != getattr(self.profile, fact)}
         return CustomerProfileChanged(**news) if news else None
 
     @command(by=DESKS, clause="3.1.2-c", corrects=True)
@@ -129,35 +205,148 @@ class Customer(Value):
         payment_terms: Code | UnsetType | None = UNSET,
     ) -> CustomerProfileCorrected | None:
         """Something was recorded wrongly, since the time that the act names; what is left out was right."""
-        _check(credit_code)
+        self._must_go_on()
+        check_credit_code(credit_code)
         corrected = CustomerProfileCorrected(
             name=name, credit_code=credit_code, region=region, segment=segment, payment_terms=payment_terms
         )
-        return corrected if _facts(corrected) else None
+        return corrected if facts_told(corrected) else None
 
     @command(by=DESKS, clause="3.1.2-c")
     def add_contact(
         self, name: Own, phone: Own | None = None, email: Own | None = None, position: Code | None = None
     ) -> ContactAdded:
         """Note a person who speaks for the customer; contacts are numbered C-1, C-2, …"""
+        self._must_go_on()
         contact = Code(f"C-{len(self.contacts) + 1}")
         return ContactAdded(contact=contact, name=name, phone=phone, email=email, position=position)
 
     @command(by=DESKS, clause="3.1.2-c")
     def end_contact(self, contact: Code) -> ContactEnded | None:
         """This person speaks for the customer no longer."""
-        if contact not in self.contacts:
-            raise Refused("There is no contact {contact}.", contact=contact)
+        self._must_go_on()
+        self._must_be_known(contact)
         return ContactEnded(contact=contact) if self.contacts[contact] else None
 
-    @command(by=(Role.BUSINESS_DEVELOPMENT_LEAD, Role.DEPUTY, Role.MANAGER), clause="2.2.3-b")
+    @command(by=LEADS, clause="2.2.3-b")
     def assign_owner(
         self, owner_id: EmployeeId, owner: Annotated[Post, about("owner_id")]
     ) -> AccountOwnerAssigned | None:
         """Say who of us looks after the customer."""
+        self._must_go_on()
         if owner.roles.isdisjoint(DESKS):
             raise Refused("Choose somebody from business development or customer service.")
         return None if owner_id == self.owner_id else AccountOwnerAssigned(owner_id=owner_id)
+
+    @command(by=DESKS, clause="3.1.2-c")
+    def record_need(self, need: Text, intent: Intent) -> CustomerNeedRecorded:
+        """What the customer needs, and how near it is to buying it."""
+        self._must_go_on()
+        return CustomerNeedRecorded(need=need, intent=intent)
+
+    @command(by=SELLERS, clause="2.2.3-b")
+    def qualify(self) -> CustomerQualified | None:
+        """The customer needs something that we have."""
+        self._must_be_welcome()
+        if not self.has_needs:
+            raise Refused("Record what the customer needs before you qualify it.")
+        return None if self.phase in {Phase.QUALIFIED, Phase.ACTIVE} else CustomerQualified()
+
+    @command(by=SELLERS, clause="2.2.3-b")
+    def activate(
+        self, contract_id: ContractId, contract: ContractStanding, file: CustomerStanding
+    ) -> CustomerActivated | None:
+        """The customer has become one: a contract with it is signed."""
+        self._must_be_welcome()
+        if contract.customer_id != file.customer_id:
+            raise Refused("{contract_id} is a contract with another customer.", contract_id=contract_id)
+        if contract.signed_at is None:
+            raise Refused("{contract_id} is not signed: a customer is active by a signed contract.",
+                          contract_id=contract_id)  # fmt: skip
+        return None if self.phase is Phase.ACTIVE else CustomerActivated(contract_id=contract_id)
+
+    @command(by=LEADS, clause="2.2.3-b")
+    def assign_tier(self, tier: Tier) -> CustomerTierAssigned | None:
+        """Say how much the customer matters, and so how often we come."""
+        self._must_go_on()
+        return None if tier is self.tier else CustomerTierAssigned(tier=tier)
+
+    @command(by=SELLERS, clause="2.2.3-b")
+    def lose(self, reason: Text) -> CustomerLost | None:
+        """The customer does no business with us any more."""
+        self._must_go_on()
+        return None if self.phase is Phase.LOST else CustomerLost(reason=reason)
+
+    @command(by=LEADS, clause="2.2.3-b")
+    def block(self, reason: Text) -> CustomerBlocked | None:
+        """We do no business with the customer until it is unblocked."""
+        self._must_go_on()
+        return None if self.blocked else CustomerBlocked(reason=reason)
+
+    @command(by=LEADS, clause="2.2.3-b")
+    def unblock(self, reason: Text) -> CustomerUnblocked | None:
+        """We may do business with the customer again."""
+        self._must_go_on()
+        return CustomerUnblocked(reason=reason) if self.blocked else None
+
+    @command(by=LEADS, clause="3.1.2-c")
+    def merge(
+        self, into_id: CustomerId, into: Annotated[CustomerStanding, about("into_id")], file: CustomerStanding
+    ) -> CustomersMerged:
+        """This file turns out to be of the same customer as another, which goes on with the open cases of both."""
+        self._must_go_on()
+        if into_id == file.customer_id:
+            raise Refused("A customer cannot be merged into itself.")
+        if into.merged_into is not None:
+            raise Refused("{into_id} was itself merged into {id}: name that one.", into_id=into_id, id=into.merged_into)
+        if self.blocked and not into.blocked:
+            raise Refused("This customer is blocked: block {into_id} as well before you merge them.", into_id=into_id)
+        if None not in into.objects_to and not self.objections <= frozenset(into.objects_to):
+            raise Refused("Record the objections to contact of this customer for {into_id} before you merge them.",
+                          into_id=into_id)  # fmt: skip
+        return CustomersMerged(into_id=into_id)
+
+    @command(by=DESKS, clause="3.1.2-b")
+    def record_objection(self, channel: Code | None = None) -> ContactObjectionRecorded | None:
+        """The customer does not want to be approached by this channel, or by none at all."""
+        self._must_go_on()
+        said = None if channel is None else channel_of(channel)
+        return None if said in self.objections else ContactObjectionRecorded(channel=said)
+
+    @command(by=DESKS, clause="3.1.2-b")
+    def withdraw_objection(self, channel: Code | None = None) -> ContactObjectionWithdrawn:
+        """The customer takes back what it objected to, the one channel or all of them, and nothing else."""
+        self._must_go_on()
+        said = None if channel is None else channel_of(channel)
+        if said not in self.objections:
+            raise Refused("No such objection is on file: withdraw one as it was recorded.")
+        return ContactObjectionWithdrawn(channel=said)
+
+    @command(by=DESKS, clause="3.1.2-b")
+    def contact(
+        self,
+        channel: Code,
+        outcome: Code,
+        content: Text,
+        contact: Code | None = None,
+        campaign_id: CampaignId | None = None,
+        next_step: Text | None = None,
+    ) -> ProspectContacted:
+        """Record that the customer was approached, by what channel, and what came of it."""
+        self._must_be_welcome()
+        said = channel_of(channel)
+        if not self.objections.isdisjoint({None, said}):
+            raise Refused("The customer objects to being contacted by {channel}.", channel=said)
+        if contact is not None:
+            self._must_be_known(contact)
+        return ProspectContacted(
+            channel=said,
+            outcome=outcome,
+            content=content,
+            contact=contact,
+            campaign_id=campaign_id,
+            next_step=next_step,
+        )
 
     def evolve(self, event: CustomerEvent, /) -> Customer:
         match event:
@@ -165,36 +354,48 @@ class Customer(Value):
                 profile = Profile(credit_code=credit_code, region=region, segment=segment, payment_terms=None)
                 return replace(self, registered=True, profile=profile)
             case CustomerProfileChanged():
-                return replace(self, profile=replace(self.profile, **_facts(event) | {"name": UNSET}))
+                return replace(self, profile=replace(self.profile, **facts_told(event) | {"name": UNSET}))
             case CustomerProfileCorrected():
                 # it speaks of a time that may be over: a later change of the same fact still holds
-                return replace(self, profile=replace(self.profile, **dict.fromkeys(_facts(event), UNSET)))
+                return replace(self, profile=replace(self.profile, **dict.fromkeys(facts_told(event), UNSET)))
             case ContactAdded(contact=contact):
                 return replace(self, contacts={**self.contacts, contact: True})
             case ContactEnded(contact=contact):
                 return replace(self, contacts={**self.contacts, contact: False})
             case AccountOwnerAssigned(owner_id=owner_id):
                 return replace(self, owner_id=owner_id)
+            case CustomerNeedRecorded():
+                return replace(self, has_needs=True)
+            case CustomerQualified():
+                return replace(self, phase=Phase.QUALIFIED)
+            case CustomerActivated():
+                return replace(self, phase=Phase.ACTIVE)
+            case CustomerTierAssigned(tier=tier):
+                return replace(self, tier=tier)
+            case CustomerLost():
+                return replace(self, phase=Phase.LOST)
+            case CustomerBlocked() | CustomerUnblocked():
+                return replace(self, blocked=isinstance(event, CustomerBlocked))
+            case CustomersMerged(into_id=into_id):
+                return replace(self, merged_into=into_id)
+            case ContactObjectionRecorded(channel=channel):
+                return replace(self, objections=self.objections | {channel})
+            case ContactObjectionWithdrawn(channel=channel):
+                return replace(self, objections=self.objections - {channel})
+            case ProspectContacted():
+                return self
             case _:
                 assert_never(event)
 
+    def _must_go_on(self) -> None:
+        if self.merged_into is not None:
+            raise Refused("This customer was merged into {id}: go on there.", id=self.merged_into)
 
-def _facts(profile: Profile) -> dict[str, Any]:
-    """What is told, and nothing of what is left out."""
-    return {fact: value for fact, value in asdict(profile).items() if value is not UNSET}
+    def _must_be_welcome(self) -> None:
+        self._must_go_on()
+        if self.blocked:
+            raise Refused("This customer is blocked.")
 
-
-ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-
-
-def is_credit_code(code: str) -> bool:
-    """Is it a unified social credit code (GB 32100-2015): 18 characters, of which the last one checks the others?"""
-    if len(code) != 18 or not set(code) <= set(ALPHABET) or not code[2:8].isdigit():
-        return False
-    weighted = sum(ALPHABET.index(character) * pow(3, place, 31) for place, character in enumerate(code[:17]))
-    return ALPHABET[-weighted % 31] == code[17]
-
-
-def _check(credit_code: Code | UnsetType | None) -> None:
-    if isinstance(credit_code, str) and not is_credit_code(credit_code):
-        raise Refused("{code} is no unified social credit code: compare it with the licence.", code=credit_code)
+    def _must_be_known(self, contact: Code) -> None:
+        if contact not in self.contacts:
+            raise Refused("There is no contact {contact}.", contact=contact)

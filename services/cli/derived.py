@@ -22,6 +22,9 @@ from services.http.difference_routes import Between
 from services.http.question_routes import KERNEL
 from services.language import Language, label
 
+BY_HAND = frozenset({"regulation"})
+"""Groups that say things in lines of their own."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 作答 / answer in JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只答编号 / answer with the id alone")]
 
@@ -42,6 +45,8 @@ def add_derived(app: typer.Typer) -> Mapping[str, typer.Typer]:
         )
     for asked in QUESTIONS:
         path = asked.declaration.path.partition("/")[0]
+        if path in BY_HAND:
+            continue
         group = groups.get(path, app)
         name = path if group is app else asked.name.replace("_", "-")
         group.command(name, help=_help("question", asked.slug))(_question_line(asked))

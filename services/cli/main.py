@@ -28,6 +28,7 @@ from services.cli.derived import AsJson, add_derived
 from services.cli.events import events
 from services.cli.kafka import kafka
 from services.cli.output import console, errors, give_up, show
+from services.cli.regulation import regulation
 from services.cli.status import status_lines, status_of
 from services.founding import AlreadyFounded, Foundation
 from services.importing import ImportFailed
@@ -40,6 +41,7 @@ app.add_typer(events, name="events")
 keys = typer.Typer(no_args_is_help=True, help="密钥 / keys of sealed texts")
 app.add_typer(keys, name="keys")
 app.add_typer(kafka, name="kafka")
+app.add_typer(regulation, name="regulation")
 groups = add_derived(app)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,8 +11,8 @@ import msgspec
 from aggregates.actor import Role
 from aggregates.ids import AnyId
 from aggregates.refused import Refused
-from aggregates.sealed import Secrecy
-from aggregates.text import Code
+from aggregates.sealed import Secrecy, parts_of
+from aggregates.text import Code, Text
 from infra.dispatcher import Principal
 from infra.sealing import Opened, Sealing
 from services.composition import RESTRICTED_READERS
@@ -59,6 +59,18 @@ class Opening:
         document = await self.shown(msgspec.json.encode(changes), reader, recorded=recorded)
         shown = msgspec.json.decode(document, type=list[Change])
         return [{name: pair for name, pair in change.items() if pair[0] != pair[1]} for change in shown]
+
+    async def texts(self, texts: Sequence[Text]) -> list[str | None]:
+        """What ordinary texts say, for a question that compares them."""
+        sealer = self._sealer
+        if not isinstance(sealer, Sealing):
+            return list(texts)
+        seals = [parts_of(text) for text in texts]
+        await sealer.ring.load({seal.ref for seal in seals if seal is not None})
+        return [
+            str(text) if seal is None else sealer.open(text).text if seal.secrecy in ORDINARY else None
+            for text, seal in zip(texts, seals, strict=True)
+        ]
 
     async def said(self, values: Mapping[str, object], language: Language) -> Mapping[str, object]:
         """What is filled into a sentence for the person who gave the command, and may read what it says."""

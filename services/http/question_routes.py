@@ -86,6 +86,8 @@ class QuestionHandler:
         at = None if selection is None else selection.moment
         reading = self._runtime.rows.read(at_least=moment.min_position, schema=schema, page=page, at=at, scope=scope)
         async with reading as (db, position, any_parked):
+            if self._asked.declaration.compares:
+                db.opener = self._opening.texts
             found = await self._asked.ask(db, **arguments)
             marks = await self._parked(db.connection, found, arguments, scope) if any_parked else []
         return self._reply(found, scope, marks, page, position)

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, OperationalError
+from msgspec import UNSET
 from msgspec.structs import astuple, replace
 
 from aggregates.actor import ActorKind
@@ -239,7 +240,10 @@ class _Writing:
             actor_id=IMPORTER,
             command_id=command,
             effective_at=seen.at,
-            envelope=self._envelope(seen.case, seen.index, seen.line, REGISTRATION + seen.number),
+            envelope=Envelope(
+                kind=ActorKind.IMPORTER,
+                origin=self._origin(seen.case, seen.index, seen.line, REGISTRATION + seen.number, seen.undated),
+            ),
         )
 
     def _history(self, case: Translated, stream_id: str, command: UUID) -> Iterator[Unrecorded]:
@@ -251,14 +255,20 @@ class _Writing:
                 actor_id=IMPORTER,
                 command_id=command,
                 effective_at=one.at,
-                envelope=self._envelope(case.name, one.row.index, one.row.line, one.part, one.person),
+                envelope=Envelope(
+                    kind=ActorKind.IMPORTER,
+                    on_behalf_of=known_id(PERSON, self._plan.source, one.person) if one.person else None,
+                    origin=self._origin(case.name, one.row.index, one.row.line, one.part, one.undated),
+                ),
             )
 
-    def _envelope(self, case: str, index: int, line: int, part: int, person: str | None = None) -> Envelope:
-        return Envelope(
-            kind=ActorKind.IMPORTER,
-            on_behalf_of=known_id(PERSON, self._plan.source, person) if person else None,
-            origin=Origin(
-                source=self._source.hash, file=self._source.name, case=case, index=index, part=part, line=line
-            ),
+    def _origin(self, case: str, index: int, line: int, part: int, undated: bool) -> Origin:
+        return Origin(
+            source=self._source.hash,
+            file=self._source.name,
+            case=case,
+            index=index,
+            part=part,
+            line=line,
+            undated=undated or UNSET,
         )

@@ -20,7 +20,7 @@ from aggregates.value import Value
 from services.importing.identities import known_id
 from services.importing.maps import Field, Registration, Time
 
-WAYS = ("text", "code", "number", "date")
+WAYS = ("text", "code", "number", "date", "empty")
 OPTIONS = frozenset({"values", "default", "decimal", "thousands"})
 
 
@@ -144,15 +144,19 @@ class FieldMaker(Value):
             raise Refused("{where}: {way} wants the name of a column.", where=where, way=way)
         if way in self.kinds:
             return self._reference(name, way, spec, slot, where)
-        column, parse = self._parser(way, spec, slot, where)
+        time = self.time(spec[way], where) if way == "date" else None
+        column: str | None = time.column if time else spec[way]
+        parse = self._parser(way, spec, slot, time, where)
         values = {text: slot.fitting(value, where) for text, value in self._values(spec, where).items()}
         otherwise = slot.fitting(spec["default"], where) if "default" in spec else NODEFAULT
         return Field(
             name=name,
-            column=self.seen(column, where),
-            read=_reading(column, parse, values, otherwise, slot.empty),
+            column=column and self.seen(column, where),
+            read=_reading(column or "", parse, values, otherwise, True if way == "empty" else slot.empty),
             # a day does not say the hour, a default not what it stands for
-            says_it_all=not values and otherwise is NODEFAULT and slot.base is not date,
+            says_it_all=not values and otherwise is NODEFAULT and slot.base not in (date, bool),
+            as_is=frozenset(text for text, value in values.items() if text == value),
+            at_import=_as(slot.base, time) if time and time.or_import and otherwise is NODEFAULT else None,
         )
 
     def _reference(self, name: str, kind: str, spec: Mapping[str, Any], slot: Slot, where: str) -> Field:
@@ -165,25 +169,25 @@ class FieldMaker(Value):
         read = _reading(column, lambda label: known_id(kind, self.source, label), {}, NODEFAULT, slot.empty)
         return Field(name=name, column=column, read=read, says_it_all=True, refers=kind)
 
-    def _parser(self, way: str, spec: Mapping[str, Any], slot: Slot, where: str) -> tuple[str, Callable[[str], Any]]:
-        """The column, and what makes a value of its text."""
-        column: str = spec[way]
+    def _parser(
+        self, way: str, spec: Mapping[str, Any], slot: Slot, time: Time | None, where: str
+    ) -> Callable[[str], Any]:
+        """What makes a value of the text of a column."""
         base = slot.base
         match way:
             case "text" if base in (Text, Personal):
-                return column, str
+                return str
             case "code" if base is Code or "values" in spec:
-                return column, str
+                return str
             case "code" if isinstance(base, type) and issubclass(base, Enum):
-                return column, base
+                return base
             case "number" if base in (Decimal, int, float):
-                return column, _number(base, spec.get("decimal", "."), spec.get("thousands", ""))
-            case "date" if base is datetime:
-                time = self.time(column, where)
-                return time.column, time.of
-            case "date" if base is date:
-                time = self.time(column, where)
-                return time.column, lambda text: time.of(text).astimezone(time.zone).date()
+                return _number(base, spec.get("decimal", "."), spec.get("thousands", ""))
+            case "date" if time and base in (date, datetime):
+                shape = _as(base, time)
+                return lambda text: shape(time.of(text))
+            case "empty" if base is bool and len(spec) == 1:
+                return lambda _: False
             case _:
                 raise _mistaken(slot, way, where)
 
@@ -219,6 +223,11 @@ def _reading(
         return otherwise
 
     return read
+
+
+def _as(base: Any, time: Time) -> Callable[[datetime], date]:
+    """Makes of an instant what a field takes: itself, or its day in the zone of the source."""
+    return (lambda at: at) if base is datetime else lambda at: at.astimezone(time.zone).date()
 
 
 def _number(base: Any, decimal: str, thousands: str) -> Callable[[str], Any]:

@@ -17,7 +17,7 @@ from aggregates.event import Aggregate, Declaration, Event, events_of
 from aggregates.refused import Refused
 from aggregates.value import Value
 from services.importing.map_fields import FieldMaker
-from services.importing.maps import PERSON, Becomes, Condition, Csv, Keep, Map, Registration, Rule, Time, Xes
+from services.importing.maps import IMPORT, PERSON, Becomes, Condition, Csv, Keep, Map, Registration, Rule, Time, Xes
 
 ISO = "ISO 8601"
 A_DAY = datetime(2026, 3, 22, 12)  # noqa: DTZ001  # its day cannot be taken for a month
@@ -66,12 +66,14 @@ class _Case(Value):
     person: str | None = None
     label: str | None = None
     keep: Keep = Keep.UNUSED
+    repeats: tuple[str, ...] = ()
 
 
 class _Time(Value):
     column: str
     format: str = ISO
     hour: time = time()
+    otherwise: Literal["import"] | None = None
 
 
 class _Register(Value):
@@ -97,8 +99,8 @@ class _Row(Value):
 class _File(Value):
     source: dict[str, Any]
     case: dict[str, Any]
-    times: Mapping[str, dict[str, Any]]
     row: tuple[dict[str, Any], ...]
+    times: Mapping[str, dict[str, Any]] = {}
     register: Mapping[str, dict[str, Any]] = {}
     translations: Mapping[str, dict[str, Any]] = {}
 
@@ -118,7 +120,10 @@ class _Reader:
             kinds=kinds.keys(),
             registered=self.file.register.keys(),
             translations=self.file.translations,
-            times={time: self._time(time, table, zone) for time, table in self.file.times.items()},
+            times={
+                **{time: self._time(time, table, zone) for time, table in self.file.times.items()},
+                IMPORT: Time(column=None, format=None, hour=time(), zone=zone, or_import=True),
+            },
             seen=self._column,
         )
 
@@ -150,6 +155,7 @@ class _Reader:
             person=person,
             label=case.label and self._column(case.label, f"{here}, label"),
             keep=case.keep,
+            repeats=frozenset(self._column(column, f"{here}, repeats") for column in case.repeats),
             rules=rules,
             registrations={kind: self._registration(kind, table) for kind, table in self.file.register.items()},
             named=self.named,
@@ -189,9 +195,12 @@ class _Reader:
 
     def _time(self, name: str, table: dict[str, Any], zone: ZoneInfo) -> Time:
         where = f"{self.name}, times.{name}"
+        if name == IMPORT:
+            raise Refused("{where}: so is the time of the import called; choose another name.", where=where)
         written = _taken(table, _Time, where)
         form = None if written.format == ISO else written.format
-        made = Time(column=self._column(written.column, where), format=form, hour=written.hour, zone=zone)
+        column, or_import = self._column(written.column, where), written.otherwise == IMPORT
+        made = Time(column=column, format=form, hour=written.hour, zone=zone, or_import=or_import)
         try:
             understood = (
                 form is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time
 from enum import StrEnum, auto
+from itertools import chain
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,8 @@ Known: TypeAlias = tuple[str, str]
 """Somebody whom a row mentions: kind and label."""
 
 PERSON = "employee"
+IMPORT = "import"
+"""The time that every map knows: when the import runs."""
 
 
 class Xes(Value):
@@ -44,18 +47,28 @@ class Keep(StrEnum):
 
 
 class Time(Value):
-    """A column that says when. `format` as in strptime, none for ISO 8601; `hour` is meant where only a day is said."""
+    """A column that says when. `format` as in strptime, none for ISO 8601; `hour` is meant where only a day is said.
 
-    column: str
+    `or_import`: where it says nothing, the time of the import is meant. The import itself has no column.
+    """
+
+    column: str | None
     format: str | None
     hour: time
     zone: ZoneInfo
+    or_import: bool = False
 
-    def read(self, fields: Fields) -> datetime:
-        """The instant that a row says, in UTC; Refused if its column holds none."""
-        if text := fields.get(self.column):
+    def read(self, fields: Fields, now: datetime) -> datetime:
+        """The instant that a row says, in UTC; Refused if its column holds none. `now`: when it is imported."""
+        if text := fields.get(self.column or ""):
             return self.of(text)
+        if self.or_import:
+            return now
         raise Refused("Column {column} is empty.", column=self.column)
+
+    def is_silent(self, fields: Fields) -> bool:
+        """Does a row say nothing of it?"""
+        return not fields.get(self.column or "")
 
     def of(self, text: str) -> datetime:
         """The instant that a text says, in UTC; where it says no zone, that of the source."""
@@ -81,14 +94,22 @@ class Time(Value):
 class Field(Value):
     """How one field of an event is filled: `read` makes it from the text of the column, empty where there is none.
 
-    `says_it_all`: the text of the column can be read in the event. `refers`: it is the label of somebody of that kind.
+    `says_it_all`: the text of the column can be read in the event; if not of every text, then of those in `as_is`.
+    `refers`: it is the label of somebody of that kind. `at_import`: what is meant where the column says no time.
     """
 
     name: str
     column: str | None
     read: Callable[[str], Any]
     says_it_all: bool = False
+    as_is: frozenset[str] = frozenset()
     refers: str | None = None
+    at_import: Callable[[datetime], Any] | None = None
+
+    def of(self, fields: Fields, now: datetime) -> Any:
+        """What stands in it; Refused if the column does not hold what it needs."""
+        text = fields.get(self.column or "", "")
+        return self.at_import(now) if self.at_import and not text else self.read(text)
 
 
 class Condition(Value):
@@ -110,9 +131,9 @@ class Becomes(Value):
     person: str | None
     fields: tuple[Field, ...]
 
-    def of(self, fields: Fields) -> Event:
-        """The event; Refused if a column does not hold what it needs."""
-        return self.event(**{field.name: field.read(fields.get(field.column or "", "")) for field in self.fields})
+    def of(self, fields: Fields, now: datetime) -> Event:
+        """The event; Refused if a column does not hold what it needs. `now`: when it is imported."""
+        return self.event(**{field.name: field.of(fields, now) for field in self.fields})
 
     def mentioned(self, fields: Fields) -> tuple[Known, ...]:
         """Whom its fields mention."""
@@ -142,10 +163,16 @@ class Rule(Value):
         """The columns whose texts are plain from the events alone."""
         yield from (test.column for test in self.conditions if test.wanted and len(test.texts) == 1)
         for one in self.becomes:
-            yield one.at.column
+            if one.at.column:
+                yield one.at.column
             yield from (field.column for field in one.fields if field.column and field.says_it_all)
             if one.person:
                 yield one.person
+
+    def says_as_is(self) -> Iterable[tuple[str, str]]:
+        """Columns with those of their texts that a translation leaves as they are."""
+        for field in chain.from_iterable(one.fields for one in self.becomes):
+            yield from ((field.column, text) for text in field.as_is if field.column)
 
 
 class Registration(Value):
@@ -160,7 +187,10 @@ class Registration(Value):
 
 
 class Map(Value):
-    """All that is said about the files of one source. `named`: each column, and where the map names it."""
+    """All that is said about the files of one source. `named`: each column, and where the map names it.
+
+    `repeats`: columns that only repeat what others say.
+    """
 
     name: str
     source: str
@@ -172,6 +202,7 @@ class Map(Value):
     person: str | None
     label: str | None
     keep: Keep
+    repeats: frozenset[str]
     rules: tuple[Rule, ...]
     registrations: Mapping[str, Registration]
     named: Mapping[str, str]

@@ -44,6 +44,7 @@ class Mention(Value, kw_only=False):
     line: int
     number: int
     at: datetime
+    undated: bool = False
 
 
 class Rejected(Value, kw_only=False):
@@ -73,7 +74,7 @@ class Staging:
                 line INTEGER NOT NULL, fields BLOB NOT NULL);
             CREATE TABLE mention (kind TEXT NOT NULL, label TEXT NOT NULL, at INTEGER NOT NULL,
                 case_name TEXT NOT NULL, no INTEGER NOT NULL, line INTEGER NOT NULL, number INTEGER NOT NULL,
-                PRIMARY KEY (kind, label)) WITHOUT ROWID;
+                undated INTEGER NOT NULL, PRIMARY KEY (kind, label)) WITHOUT ROWID;
             CREATE TABLE rejected (line INTEGER NOT NULL, case_name TEXT NOT NULL, no INTEGER NOT NULL,
                 reason TEXT NOT NULL);
             BEGIN;
@@ -107,7 +108,7 @@ class Staging:
         try:
             if row.flaw:
                 raise row.flaw
-            at = not_in_the_future(plan.time.read(fields), now)
+            at = not_in_the_future(plan.time.read(fields, now), now)
         except Refused as flaw:
             self.reject(Rejected(row.line, name, size - 1, str(flaw)))
             return
@@ -135,18 +136,19 @@ class Staging:
         """Remember who was mentioned, if it is the earliest time so far."""
         at = (seen.at - START) // MICROSECOND
         self._db.execute(
-            "INSERT INTO mention VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, label) DO UPDATE SET at = excluded.at,"
-            " case_name = excluded.case_name, no = excluded.no, line = excluded.line, number = excluded.number"
+            "INSERT INTO mention VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (kind, label) DO UPDATE SET at = excluded.at, case_name = excluded.case_name,"
+            " no = excluded.no, line = excluded.line, number = excluded.number, undated = excluded.undated"
             " WHERE excluded.at < at",
-            (*known, at, seen.case, seen.index, seen.line, seen.number),
+            (*known, at, seen.case, seen.index, seen.line, seen.number, seen.undated),
         )
 
     def first_mention(self, known: Known) -> Mention:
         """Where somebody is mentioned first in time."""
-        case, index, line, number, at = self._db.execute(
-            "SELECT case_name, no, line, number, at FROM mention WHERE kind = ? AND label = ?", known
+        case, index, line, number, at, undated = self._db.execute(
+            "SELECT case_name, no, line, number, at, undated FROM mention WHERE kind = ? AND label = ?", known
         ).fetchone()
-        return Mention(case, index, line, number, _instant(at))
+        return Mention(case, index, line, number, _instant(at), bool(undated))
 
     def count_rejected(self) -> int:
         """How many rows are rejected so far."""

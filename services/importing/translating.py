@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aggregates.event import Event, LegacyRecordImported
 from aggregates.refused import Refused
 from aggregates.text import Text
-from services.importing.maps import PERSON, Keep, Known, Map
+from services.importing.maps import PERSON, Becomes, Keep, Known, Map
 from services.importing.staging import Case, Mention, Rejected, StagedRow, not_in_the_future
 
 
@@ -25,6 +25,7 @@ class Happening(NamedTuple):
     event: Event
     person: str | None
     mentions: tuple[Known, ...]
+    undated: bool
 
 
 class Translated(NamedTuple):
@@ -50,7 +51,7 @@ class Translator:
 
     def __init__(self, plan: Map, now: datetime) -> None:
         self.plan, self.now = plan, now
-        self._said: dict[tuple[int, ...], frozenset[str]] = {}
+        self._said: dict[tuple[int, ...], tuple[frozenset[str], frozenset[tuple[str, str]]]] = {}
 
     def translate(self, case: Case) -> Translated:
         """All events of a case. A row that is rejected is as if it had never been: then the next one is the first."""
@@ -89,33 +90,43 @@ class Translator:
         rules = tuple(n for n, rule in enumerate(self.plan.rules) if rule.takes(row.fields, first, last))
         part = 0
         for one in chain.from_iterable(self.plan.rules[number].becomes for number in rules):
-            at = row.at if one.at is self.plan.time else not_in_the_future(one.at.read(row.fields), self.now)
-            yield _happening(at, place, part, row, one.of(row.fields), one.person, one.mentioned(row.fields))
+            yield self._happening(place, part, row, one)
             part += 1
         rest = self._rest(rules, row.fields, told)
         if rest is not None:
             label = row.fields.get(self.plan.label, "") if self.plan.label else self.plan.source
             kept = LegacyRecordImported(label=Text(label), fields=rest)
-            yield _happening(row.at, place, part, row, kept, self.plan.person, ())
+            undated = self.plan.time.is_silent(row.fields)
+            yield _happening(row.at, place, part, row, kept, self.plan.person, (), undated)
+
+    def _happening(self, place: int, part: int, row: StagedRow, one: Becomes) -> Happening:
+        fields, now = row.fields, self.now
+        at = row.at if one.at is self.plan.time else not_in_the_future(one.at.read(fields, now), now)
+        event, mentions = one.of(fields, now), one.mentioned(fields)
+        return _happening(at, place, part, row, event, one.person, mentions, one.at.is_silent(fields))
 
     def _rest(self, rules: tuple[int, ...], fields: dict[str, str], told: Mapping[str, str]) -> dict[str, Text] | None:
         """What the events of a row do not say and must be kept beside them; None if there is nothing."""
         if not rules or self.plan.keep is Keep.ALL:
             return {column: Text(text) for column, text in fields.items()}
-        said = self._said_by(rules)
+        said, as_is = self._said_by(rules)
         if self.plan.keep is Keep.UNUSED:
-            rest = {column: Text(text) for column, text in fields.items() if text and column not in said}
+            news: Iterable[tuple[str, str]] = ((column, text) for column, text in fields.items() if text)
         else:
             now = dict.fromkeys(told, "") | fields
-            rest = {c: Text(text) for c, text in now.items() if text != told.get(c, "") and c not in said}
+            news = ((column, text) for column, text in now.items() if text != told.get(column, ""))
+        rest = {column: Text(text) for column, text in news if column not in said and (column, text) not in as_is}
         if not rest:
             return None
         rest.pop(self.plan.label or "", None)
         return rest
 
-    def _said_by(self, rules: tuple[int, ...]) -> frozenset[str]:
+    def _said_by(self, rules: tuple[int, ...]) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+        """The columns that the events of these rules say, and texts of others that they say."""
         if rules not in self._said:
-            self._said[rules] = frozenset({self.plan.case}).union(*(self.plan.rules[number].says() for number in rules))
+            taken = [self.plan.rules[number] for number in rules]
+            columns = frozenset({self.plan.case}).union(self.plan.repeats, *(rule.says() for rule in taken))
+            self._said[rules] = columns, frozenset().union(*(rule.says_as_is() for rule in taken))
         return self._said[rules]
 
     def _misbegun(self, found: Sequence[Happening], rows: Sequence[StagedRow]) -> dict[int, Refused]:
@@ -149,18 +160,26 @@ class Translator:
             row = happening.row
             for known in happening.mentions:
                 if known not in found:
-                    found[known] = Mention(case, row.index, row.line, counts[row.index], happening.at)
+                    number = counts[row.index]
+                    found[known] = Mention(case, row.index, row.line, number, happening.at, happening.undated)
                     counts[row.index] += 1
         return found
 
 
 def _happening(
-    at: datetime, place: int, part: int, row: StagedRow, event: Event, column: str | None, mentions: tuple[Known, ...]
+    at: datetime,
+    place: int,
+    part: int,
+    row: StagedRow,
+    event: Event,
+    column: str | None,
+    mentions: tuple[Known, ...],
+    undated: bool,
 ) -> Happening:
     label = row.fields.get(column, "") if column else ""
     if not label:
-        return Happening(at, place, part, row, event, None, mentions)
-    return Happening(at, place, part, row, event, label, (*mentions, (PERSON, label)))
+        return Happening(at, place, part, row, event, None, mentions, undated)
+    return Happening(at, place, part, row, event, label, (*mentions, (PERSON, label)), undated)
 
 
 def _in_time(happening: Happening) -> tuple[datetime, int, int]:

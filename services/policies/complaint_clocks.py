@@ -29,5 +29,7 @@ def _escalation(complaint_id: str, level: int, reason: str) -> Intent:
 
 
 COMPLAINT_CLOCKS = Policy(
-    name="ComplaintClocks", reactions={ComplaintAssessed: call_the_manager, ObligationMissed: climb}
+    name="ComplaintClocks",
+    reactions={ComplaintAssessed: call_the_manager, ObligationMissed: climb},
+    clauses=("3.3.2-c",),
 )

@@ -49,4 +49,5 @@ CREDIT_GATE = Policy(
         Alarm(rows=ReceivableRow, at="stop_alarm_at", then=call_for_a_stop),
         Alarm(rows=CreditRow, at="alarm_at", then=call_it_expired),
     ),
+    clauses=("5.2.2-a",),
 )

@@ -22,4 +22,5 @@ DUNNING_LADDER = Policy(
         Alarm(rows=ReceivableRow, at="overdue_alarm_at", then=call_it_overdue),
         Alarm(rows=ReceivableRow, at="promise_alarm_at", then=call_it_broken),
     ),
+    clauses=("5.2.2-b",),
 )

@@ -31,11 +31,13 @@ class Alarm(NamedTuple):
 
 
 class Policy(Value):
-    """Named reactions to events and times; the name stands in the log as the actor of what follows."""
+    """Named reactions to events and times; the name stands in the log as the actor of what follows. `clauses`: those of
+    the regulation that it serves."""
 
     name: str
     reactions: Mapping[type[Event], Reaction] = {}
     alarms: tuple[Alarm, ...] = ()
+    clauses: tuple[str, ...] = ()
 
     @property
     def types(self) -> list[str]:

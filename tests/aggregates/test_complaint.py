@@ -143,7 +143,7 @@ def answered(*more: Event) -> Given[Complaint]:
 # Receipt and record: 3.3.2-a
 
 
-def test_a_complaint_is_received_even_before_all_of_it_is_known() -> None:
+def test_3_3_2_a_a_complaint_is_received_even_before_all_of_it_is_known() -> None:
     given(Complaint).when(Complaint.receive, ANNA_OF_SERVICE, CARL, PHONE, about=Code("boiler-7")).then(
         ComplaintReceived(customer_id=CARL, channel=PHONE, about=Code("boiler-7"))
     )
@@ -161,7 +161,7 @@ def test_but_not_in_the_name_of_another() -> None:
     given(Complaint).when(Complaint.receive, ANOTHER_CUSTOMER, CARL, PHONE).then_refused("in their own name")
 
 
-def test_the_customer_is_told_that_the_complaint_has_arrived() -> None:
+def test_3_3_2_a_the_customer_is_told_that_the_complaint_has_arrived() -> None:
     given(Complaint, received).when(Complaint.acknowledge, PHONE, WE_HAVE_IT).then(
         ComplaintAcknowledged(channel=PHONE, wording=WE_HAVE_IT)
     )
@@ -191,7 +191,7 @@ def test_nobody_adds_details_to_another_customers_complaint() -> None:
 # Assessment: 3.3.2-b
 
 
-def test_a_complete_complaint_is_assessed() -> None:
+def test_3_3_2_b_a_complete_complaint_is_assessed() -> None:
     given(Complaint, received).when(
         Complaint.assess, QUALITY, Severity.S2, safety_or_legal=False, complexity=Complexity.SIMPLE
     ).then(assessed)
@@ -206,7 +206,7 @@ def test_a_complete_complaint_is_assessed() -> None:
         [barely_received, ComplaintDetailsRecorded(facts=COLD), ComplaintDetailsRecorded(evidence=LETTER)],
     ],
 )
-def test_nobody_assesses_before_facts_and_remedy_sought_are_on_record(known: list[Event]) -> None:
+def test_3_3_2_a_nobody_assesses_before_facts_and_remedy_sought_are_on_record(known: list[Event]) -> None:
     given(Complaint, *known).when(
         Complaint.assess, QUALITY, Severity.S2, safety_or_legal=False, complexity=Complexity.SIMPLE
     ).then_refused("what the customer asks for")
@@ -286,7 +286,7 @@ def test_a_handler_found_to_be_complained_about_hands_over_first() -> None:
 # Whose responsibility: 3.3.2-b
 
 
-def test_a_department_is_asked() -> None:
+def test_3_3_2_b_a_department_is_asked() -> None:
     after().when(Complaint.assign_department, HEATING).then(heating_asked)
 
 
@@ -389,7 +389,7 @@ def test_nor_somebody_without_an_office() -> None:
     after().when(Complaint.assign, LI_LEADS_SERVICE, ANNA, Post(employee_id=ANNA)).then_refused("Choose a handler")
 
 
-def test_nobody_handles_a_complaint_about_themselves() -> None:
+def test_3_3_2_b_nobody_handles_a_complaint_about_themselves() -> None:
     given(Complaint, received, about_anna).when(
         Complaint.assign, LI_LEADS_SERVICE, ANNA, post(ANNA_OF_SERVICE)
     ).then_refused("Whoever is complained about")
@@ -447,7 +447,7 @@ def test_nothing_is_investigated_before_it_is_assessed() -> None:
 
 
 @pytest.mark.parametrize("answer", [heating_accepts, heating_is_told])
-def test_measures_are_decided_once_a_department_is_responsible(answer: Event) -> None:
+def test_3_3_2_b_measures_are_decided_once_a_department_is_responsible(answer: Event) -> None:
     after(heating_asked, answer).when(Complaint.decide_measures, BORIS_OF_HEATING, MONDAY, NEW_BOILER, FRIDAY).then(
         measures
     )
@@ -479,7 +479,7 @@ def test_others_do_not_decide_on_measures() -> None:
 # Progress and proposals: 3.3.2-c
 
 
-def test_the_customer_hears_how_far_we_are() -> None:
+def test_3_3_2_c_the_customer_hears_how_far_we_are() -> None:
     given(Complaint, received).when(Complaint.report_progress, ANNA_OF_SERVICE, PHONE, WE_HAVE_IT).then(
         ProgressReportedToCustomer(channel=PHONE, wording=WE_HAVE_IT)
     )
@@ -785,7 +785,7 @@ def test_nor_by_a_manager_who_is_complained_about() -> None:
 
 
 @pytest.mark.parametrize("last", [satisfied, exhausted])
-def test_a_complaint_is_closed_when_the_customer_is_satisfied_or_recourse_exhausted(last: Event) -> None:
+def test_3_3_2_c_a_complaint_is_closed_when_the_customer_is_satisfied_or_recourse_exhausted(last: Event) -> None:
     answered(last).when(Complaint.close, LETTER).then(ComplaintClosed(lessons=LETTER))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import hypothesis
 import msgspec
 import pytest
@@ -12,15 +15,28 @@ from aggregates.business.customer import (
     AccountOwnerAssigned,
     ContactAdded,
     ContactEnded,
+    ContactObjectionRecorded,
+    ContactObjectionWithdrawn,
     Customer,
+    CustomerActivated,
+    CustomerBlocked,
     CustomerEvent,
+    CustomerLost,
+    CustomerNeedRecorded,
     CustomerProfileChanged,
     CustomerProfileCorrected,
+    CustomerQualified,
     CustomerRegistered,
+    CustomersMerged,
+    CustomerTierAssigned,
+    CustomerUnblocked,
+    ProspectContacted,
 )
-from aggregates.event import Event, events_of, recall
-from aggregates.facts import Post
-from aggregates.ids import EmployeeId
+from aggregates.business.customer_file import Intent, Tier
+from aggregates.event import Decision, Event, decide, events_of, recall
+from aggregates.facts import ContractStanding, CustomerStanding, Post
+from aggregates.ids import CampaignId, ContractId, CustomerId, EmployeeId
+from aggregates.refused import Refused
 from aggregates.text import Code, Personal, Text
 from tests.given import given
 
@@ -194,6 +210,197 @@ def test_another_owner_takes_over() -> None:
     given(Customer, registered, AccountOwnerAssigned(owner_id=ANNA)).when(
         Customer.assign_owner, BEN, holding(BEN, Role.CUSTOMER_SERVICE)
     ).then(AccountOwnerAssigned(owner_id=BEN))
+
+
+# From prospect to customer
+
+WORDS, PHONE, EMAIL, LATER = Text("words"), Code("phone"), Code("e-mail"), Code("call again")
+ACME_ID, OTHER = CustomerId("customer-acme"), CustomerId("customer-other")
+DEAL = ContractId("contract-1")
+needs = CustomerNeedRecorded(need=WORDS, intent=Intent.HIGH)
+file = CustomerStanding(customer_id=ACME_ID)
+signed = ContractStanding(contract_id=DEAL, customer_id=ACME_ID, signed_at=datetime(2026, 3, 2, tzinfo=UTC))
+activated = CustomerActivated(contract_id=DEAL)
+
+
+def test_3_1_2_c_what_a_customer_needs_is_recorded_with_how_near_it_is_to_buying() -> None:
+    given(Customer, registered).when(Customer.record_need, WORDS, Intent.HIGH).then(needs)
+    given(Customer, registered, needs).when(Customer.record_need, WORDS, Intent.HIGH).then(needs)
+
+
+def test_2_2_3_b_a_prospect_is_qualified_when_it_needs_something() -> None:
+    given(Customer, registered).when(Customer.qualify).then_refused("Record what the customer needs")
+    given(Customer, registered, needs).when(Customer.qualify).then(CustomerQualified())
+    given(Customer, registered, needs, CustomerQualified()).when(Customer.qualify).then_nothing()
+    given(Customer, registered, needs, activated).when(Customer.qualify).then_nothing()
+
+
+def test_2_2_3_b_a_customer_is_active_by_a_signed_contract_with_it() -> None:
+    given(Customer, registered).when(Customer.activate, DEAL, signed, file).then(activated)
+    given(Customer, registered, activated).when(Customer.activate, DEAL, signed, file).then_nothing()
+
+
+def test_not_by_a_draft_nor_by_a_contract_with_somebody_else() -> None:
+    draft = ContractStanding(contract_id=DEAL, customer_id=ACME_ID)
+    given(Customer, registered).when(Customer.activate, DEAL, draft, file).then_refused("contract-1 is not signed")
+    theirs = CustomerStanding(customer_id=OTHER)
+    given(Customer, registered).when(Customer.activate, DEAL, signed, theirs).then_refused("with another customer")
+
+
+def test_a_lost_customer_may_be_won_again() -> None:
+    lost = CustomerLost(reason=WORDS)
+    given(Customer, registered).when(Customer.lose, WORDS).then(lost)
+    given(Customer, registered, lost).when(Customer.lose, WORDS).then_nothing()
+    given(Customer, registered, needs, lost).when(Customer.qualify).then(CustomerQualified())
+    given(Customer, registered, activated, lost).when(Customer.activate, DEAL, signed, file).then(activated)
+
+
+def test_a_tier_is_assigned_once() -> None:
+    given(Customer, registered).when(Customer.assign_tier, Tier.A).then(CustomerTierAssigned(tier=Tier.A))
+    given(Customer, registered, CustomerTierAssigned(tier=Tier.A)).when(Customer.assign_tier, Tier.A).then_nothing()
+
+
+def test_with_a_blocked_customer_no_business_is_done() -> None:
+    blocked = CustomerBlocked(reason=WORDS)
+    given(Customer, registered).when(Customer.block, WORDS).then(blocked)
+    given(Customer, registered, blocked).when(Customer.block, WORDS).then_nothing()
+    given(Customer, registered, needs, blocked).when(Customer.qualify).then_refused("is blocked")
+    given(Customer, registered, blocked).when(Customer.activate, DEAL, signed, file).then_refused("is blocked")
+    given(Customer, registered, blocked).when(Customer.contact, PHONE, LATER, WORDS).then_refused("is blocked")
+
+
+def test_until_it_is_unblocked() -> None:
+    blocked, unblocked = CustomerBlocked(reason=WORDS), CustomerUnblocked(reason=WORDS)
+    given(Customer, registered, blocked).when(Customer.unblock, WORDS).then(unblocked)
+    given(Customer, registered).when(Customer.unblock, WORDS).then_nothing()
+    given(Customer, registered, needs, blocked, unblocked).when(Customer.qualify).then(CustomerQualified())
+
+
+# Outreach and objections
+
+by_phone = ProspectContacted(channel=PHONE, outcome=LATER, content=WORDS)
+no_phone, no_contact = ContactObjectionRecorded(channel=PHONE), ContactObjectionRecorded()
+
+
+def test_3_1_2_b_a_prospect_is_contacted_and_what_came_of_it_is_recorded() -> None:
+    fair = CampaignId("campaign-fair")
+    given(Customer, registered, lin).when(
+        Customer.contact, PHONE, LATER, WORDS, Code("C-1"), campaign_id=fair, next_step=WORDS
+    ).then(
+        ProspectContacted(
+            channel=PHONE,
+            outcome=LATER,
+            content=WORDS,
+            contact=Code("C-1"),
+            campaign_id=fair,
+            next_step=WORDS,
+        )
+    )
+    given(Customer, registered).when(Customer.contact, PHONE, LATER, WORDS, Code("C-1")).then_refused("no contact C-1")
+
+
+@pytest.mark.parametrize("written", ["phone", "Phone", "PHONE", " phone ", "ｐｈｏｎｅ"])
+def test_3_1_2_b_who_objects_to_a_channel_is_not_contacted_by_it_however_it_is_written(written: str) -> None:
+    given(Customer, registered, no_phone).when(Customer.contact, Code(written), LATER, WORDS).then_refused(
+        "objects to being contacted by phone"
+    )
+    given(Customer, registered).when(Customer.record_objection, Code(written)).then(no_phone)
+    given(Customer, registered).when(Customer.contact, Code(written), LATER, WORDS).then(by_phone)
+
+
+def test_but_by_another_channel() -> None:
+    given(Customer, registered, no_phone).when(Customer.contact, EMAIL, LATER, WORDS).then(
+        ProspectContacted(channel=EMAIL, outcome=LATER, content=WORDS)
+    )
+
+
+@pytest.mark.parametrize("channel", ["phone", "e-mail", "something new"])
+def test_who_objects_to_any_contact_is_contacted_by_no_channel(channel: str) -> None:
+    given(Customer, registered, no_contact).when(Customer.contact, Code(channel), LATER, WORDS).then_refused("objects")
+
+
+def test_an_objection_is_recorded_once_and_withdrawn_as_it_was_recorded() -> None:
+    given(Customer, registered).when(Customer.record_objection).then(no_contact)
+    given(Customer, registered, no_contact).when(Customer.record_objection).then_nothing()
+    given(Customer, registered, no_phone).when(Customer.withdraw_objection).then_refused("No such objection")
+    given(Customer, registered, no_phone).when(Customer.withdraw_objection, Code("Phone")).then(
+        ContactObjectionWithdrawn(channel=PHONE)
+    )
+
+
+def test_who_withdraws_one_objection_keeps_the_other() -> None:
+    withdrawn = ContactObjectionWithdrawn(channel=PHONE)
+    given(Customer, registered, no_phone, withdrawn).when(Customer.contact, PHONE, LATER, WORDS).then(by_phone)
+    given(Customer, registered, no_contact, no_phone, withdrawn).when(
+        Customer.contact, PHONE, LATER, WORDS
+    ).then_refused("objects")
+
+
+# Two files of one customer
+
+other = CustomerStanding(customer_id=OTHER)
+merged = CustomersMerged(into_id=OTHER)
+
+
+def test_3_1_2_c_two_files_of_one_customer_are_merged() -> None:
+    given(Customer, registered).when(Customer.merge, OTHER, other, file).then(merged)
+
+
+@pytest.mark.parametrize(
+    ("into", "because"),
+    [
+        (file, "into itself"),
+        (CustomerStanding(customer_id=OTHER, merged_into=ACME_ID), "merged into customer-acme: name that one"),
+    ],
+)
+def test_but_not_with_itself_nor_in_a_circle(into: CustomerStanding, because: str) -> None:
+    given(Customer, registered).when(Customer.merge, into.customer_id, into, file).then_refused(because)
+
+
+def test_no_objection_and_no_block_is_lost_by_a_merger() -> None:
+    given(Customer, registered, no_phone).when(Customer.merge, OTHER, other, file).then_refused("the objections")
+    for held in ((PHONE,), (None,), (EMAIL, PHONE)):
+        objecting = CustomerStanding(customer_id=OTHER, objects_to=held)
+        given(Customer, registered, no_phone).when(Customer.merge, OTHER, objecting, file).then(merged)
+    partly = CustomerStanding(customer_id=OTHER, objects_to=(PHONE,))
+    given(Customer, registered, no_contact).when(Customer.merge, OTHER, partly, file).then_refused("the objections")
+    blocked = CustomerBlocked(reason=WORDS)
+    given(Customer, registered, blocked).when(Customer.merge, OTHER, other, file).then_refused("block customer-other")
+
+
+COMMANDS_OF_A_FILE: list[tuple[object, tuple[object, ...]]] = [
+    (Customer.change_profile, ()),
+    (Customer.correct_profile, ()),
+    (Customer.add_contact, (LIN,)),
+    (Customer.end_contact, (Code("C-1"),)),
+    (Customer.assign_owner, (ANNA, holding(ANNA, Role.CUSTOMER_SERVICE))),
+    (Customer.record_need, (WORDS, Intent.LOW)),
+    (Customer.qualify, ()),
+    (Customer.activate, (DEAL, signed, file)),
+    (Customer.assign_tier, (Tier.B,)),
+    (Customer.lose, (WORDS,)),
+    (Customer.block, (WORDS,)),
+    (Customer.unblock, (WORDS,)),
+    (Customer.merge, (OTHER, other, file)),
+    (Customer.record_objection, ()),
+    (Customer.withdraw_objection, ()),
+    (Customer.contact, (PHONE, LATER, WORDS)),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments"), COMMANDS_OF_A_FILE, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_merged_file_says_where_it_went_whatever_one_wants_of_it(
+    method: Callable[..., Decision], arguments: tuple[object, ...]
+) -> None:
+    state = recall(Customer, [registered, lin, needs, merged])
+    with pytest.raises(Refused, match="merged into customer-other: go on there") as refused:
+        decide(state, method, *arguments)
+    assert refused.value.values == {"id": OTHER}
+
+
+def test_that_is_every_command_but_the_one_that_opens_a_file() -> None:
+    commands = {name for name, method in vars(Customer).items() if "command" in getattr(method, "__dict__", {})}
+    assert {getattr(method, "__name__", "") for method, _ in COMMANDS_OF_A_FILE} == commands - {"register"}
 
 
 @hypothesis.given(st.lists(st.one_of(*map(st.from_type, sorted(events_of(Customer), key=str)))))

@@ -587,7 +587,9 @@ def holders(
 
 
 @hypothesis.given(lives())
-def test_at_every_instant_there_is_one_manager_one_acting_at_most_and_one_deputy_for_an_area(life: list[Event]) -> None:
+def test_2_1_at_every_instant_there_is_one_manager_one_acting_at_most_and_one_deputy_for_an_area(
+    life: list[Event],
+) -> None:
     for at in (MONDAY + timedelta(days=n) for n in range(8)):
         deputies = holders(life, at, RoleAssigned, RoleEnded, Role.DEPUTY)
         in_charge_then = holders(life, at, BusinessAreaAssigned, BusinessAreaWithdrawn)

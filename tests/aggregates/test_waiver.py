@@ -57,7 +57,7 @@ def test_the_manager_grants_it() -> None:
         replace(MANAGER, delegation=Delegation(number=Code("1"), grantor_id=ANNA)),
     ],
 )
-def test_nobody_grants_what_they_asked_for(asker: Actor) -> None:
+def test_1_3_1_nobody_grants_what_they_asked_for(asker: Actor) -> None:
     given(Waiver, requested).when(Waiver.approve, asker, MONDAY, NINETY_DAYS).then_refused("cannot grant it")
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from aggregates.actor import Role
+from aggregates.business.research import ResearchPublished
 from aggregates.event import Event
 from aggregates.facts import Quantity, Unit
-from aggregates.ids import EmployeeId
+from aggregates.ids import EmployeeId, SegmentId
 from aggregates.organisation.department import (
     ActingEnded,
     ActingStarted,
@@ -20,9 +21,9 @@ from aggregates.organisation.department import (
     RoleEnded,
 )
 from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
-from aggregates.text import Code
+from aggregates.text import Code, Text
 from projections.reference import Reference
-from tests.given import history
+from tests.given import history, recorded
 
 MAX, ANNA, LEA = EmployeeId("employee-max"), EmployeeId("employee-anna"), EmployeeId("employee-lea")
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -126,3 +127,12 @@ def test_of_several_versions_that_one_began_last_is_in_force_whenever_it_came_to
     )
     in_force = [reference.version(number, at).position for at in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY)]
     assert in_force == [1, 1, 4, 2]
+
+
+def test_research_is_known_by_when_it_was_published_last() -> None:
+    published = ResearchPublished(conclusions=Text("words"), segment_ids=(SegmentId("segment-1"),))
+    reference = Reference()
+    history_of_both = (("research-1", MONDAY), ("research-2", MONDAY), ("research-1", TUESDAY))
+    for position, (stream_id, at) in enumerate(history_of_both, start=1):
+        reference = reference.after(recorded(published, stream_id=stream_id, position=position, at=at))
+    assert reference.published == {"research-1": TUESDAY, "research-2": MONDAY}

@@ -9,7 +9,9 @@ from pathlib import Path
 from aggregates.event import events_of
 from aggregates.ids import KIND_OF_STREAM
 from projections.rules.catalogue import RULES
+from projections.rules.duty import Verdict
 from services.catalogue import KERNEL_EVENTS
+from services.cli.regulation import WORDS
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from services.http.difference_routes import Between
 from services.http.problems import TITLES
@@ -34,6 +36,7 @@ def labels() -> set[tuple[str, str]]:
     found = {("kind", kind) for kind in filter(None, KIND_OF_STREAM.values())} | {
         ("rule", str(rule.number)) for rule in RULES
     }
+    found |= {("coverage", word) for word in WORDS} | {("verdict", str(verdict)) for verdict in Verdict}
     for kind in AGGREGATES:
         for event in events_of(kind.aggregate):
             found.add(("event", event.__name__))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from aggregates.event import Event, Recorded
@@ -76,12 +77,17 @@ class Completeness(Rule):
         news = {
             name: record.position
             for name, field in self._brought[type(event)]
-            if name not in known and (field is None or getattr(event, field) is not None)
+            if name not in known and (field is None or is_filled_in(getattr(event, field)))
         }
         if not news:
             return row
         row = replace(row, evidence={**known, **news})
         return row if len(known) + len(news) < len(self.parts) else answered(self, row, record, reference)
+
+
+def is_filled_in(value: Any) -> bool:
+    """Does a field say something: neither that there is nothing, nor that it is left as it was?"""
+    return value is not None and value is not UNSET
 
 
 class Response(Completeness):

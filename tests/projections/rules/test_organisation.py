@@ -88,7 +88,7 @@ def test_somebody_acting_fills_a_gap_and_its_end_opens_it_again() -> None:
     assert (row.verdict, row.state) == (Verdict.VIOLATED, State.OWED)
 
 
-def test_two_managers_at_once_are_found() -> None:
+def test_2_1_two_managers_at_once_are_found() -> None:
     row = after(ONE_MANAGER, manager(ANNA, on(3)), no_manager(LI, on(5)), at=[3, 5])
     assert row.findings == (Finding(what=DOUBLE, whom=Code("MGR"), since=on(3), until=on(5)),)
     assert row.verdict is Verdict.VIOLATED
@@ -121,7 +121,7 @@ def test_an_area_with_its_deputy_conforms() -> None:
         ),
     ],
 )
-def test_an_area_without_its_one_deputy_is_found(events: tuple[Event, ...], found: Finding) -> None:
+def test_2_2_2_a_an_area_without_its_one_deputy_is_found(events: tuple[Event, ...], found: Finding) -> None:
     row = after(ONE_DEPUTY, *events, in_charge(LI, on(30)), at=[3] * (len(events) + 1))
     assert row.verdict is Verdict.VIOLATED
     assert row.findings is not None

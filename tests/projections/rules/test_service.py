@@ -162,7 +162,7 @@ def test_every_rule_is_tried_in_all_three_ways(rule: Rule) -> None:
     assert all(rule in {tried for tried, _ in tries} for tries in (KEPT, BROKEN, OPEN))
 
 
-def test_what_is_owed_is_missed_by_the_mere_passing_of_time() -> None:
+def test_1_3_2_what_is_owed_is_missed_by_the_mere_passing_of_time() -> None:
     row = duty(service.ACKNOWLEDGED, THE_COMPLAINT)
     assert row.due_at == on(2, 14)
     assert (row.verdict_at(on(2, 14)), row.verdict_at(on(2, 14, 1))) == (Verdict.PENDING, Verdict.VIOLATED)

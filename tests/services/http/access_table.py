@@ -14,11 +14,20 @@ APPOINTERS = "MGR HR"
 DESK = "CS CSL"
 """3.3: customer service."""
 
+ASSESSORS = "FIN RSK"
+"""5.2.2-a: finance and risk management judge, deputies and the manager decide."""
+
+COLLECTORS = "FIN BD BDL"
+"""5.2.2-b: finance, and whoever sold to the customer."""
+
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
 SELLERS = "BD BDL"
-"""2.2.3: business development negotiates and draws up contracts."""
+"""2.2.3: business development wins customers, negotiates and draws up contracts."""
+
+LEADS = "BDL DEP MGR"
+"""2.2.3-b: who decides about customers."""
 
 DECIDERS = "DEP MGR"
 """3.1.3: what is at stake says which of the two."""
@@ -58,7 +67,42 @@ COMMANDS: Mapping[str, str] = {
     "customer.correct_profile": COUNTERS,
     "customer.add_contact": COUNTERS,
     "customer.end_contact": COUNTERS,
-    "customer.assign_owner": "BDL DEP MGR",
+    "customer.assign_owner": LEADS,
+    "customer.record_need": COUNTERS,
+    "customer.qualify": SELLERS,
+    "customer.activate": SELLERS,
+    "customer.assign_tier": LEADS,
+    "customer.lose": SELLERS,
+    "customer.block": LEADS,
+    "customer.unblock": LEADS,
+    "customer.merge": LEADS,
+    "customer.record_objection": COUNTERS,
+    "customer.withdraw_objection": COUNTERS,
+    "customer.contact": COUNTERS,
+    "opportunity.identify": SELLERS,
+    "opportunity.move": SELLERS,
+    "opportunity.assign_owner": LEADS,
+    "opportunity.confirm_needs": SELLERS,
+    "opportunity.qualify": SELLERS,
+    "opportunity.change_stage": SELLERS,
+    "opportunity.estimate_value": SELLERS,
+    "opportunity.forecast_close": SELLERS,
+    "opportunity.win": SELLERS,
+    "opportunity.lose": SELLERS,
+    "opportunity.abandon": SELLERS,
+    "opportunity.reopen": SELLERS,
+    "contract.draft": SELLERS,
+    "contract.redraft": SELLERS,
+    "contract.amend": SELLERS,
+    "contract.approve": DECIDERS,
+    "contract.return_draft": DECIDERS,
+    "contract.void": f"BDL {DECIDERS}",
+    "contract.sign": DECIDERS,
+    "contract.hand_over": SELLERS,
+    "contract.accept_handover": "PML",
+    "contract.return_handover": "PML",
+    "contract.fulfil_obligation": f"{SELLERS} PM PML",
+    "contract.terminate": DECIDERS,
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
@@ -111,6 +155,27 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "credit.assess": ASSESSORS,
+    "credit.reassess": ASSESSORS,
+    "credit.approve_limit": "DEP MGR",
+    "credit.request_override": STAFF,
+    "credit.approve_override": "DEP MGR",
+    "credit.reject_override": "DEP MGR",
+    "credit.suspend": f"{ASSESSORS} DEP MGR",
+    "credit.release": "DEP MGR",
+    "receivable.bill": "FIN",
+    "receivable.receive_payment": "FIN",
+    "receivable.reverse_payment": "FIN",
+    "receivable.dispute": COLLECTORS,
+    "receivable.resolve_dispute": "FIN",
+    "receivable.promise_payment": COLLECTORS,
+    "receivable.pause_dunning": "FIN",
+    "receivable.resume_dunning": "FIN",
+    "receivable.take_dunning_step": COLLECTORS,
+    "receivable.hand_to_legal": "FIN MGR",
+    "receivable.request_write_off": "FIN",
+    "receivable.approve_write_off": "MGR",
+    "receivable.reject_write_off": "MGR",
     "review.request": "BD BDL PM",
     "review.assign": "LEG",
     "review.let_pass": "LEG",
@@ -150,10 +215,27 @@ COMPLAINTS_SHOWN = COMPLAINTS._replace(own=f"{STAFF} CUST")
 
 CUSTOMERS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
 CUSTOMERS_SHOWN = CUSTOMERS._replace(own=f"{STAFF} CUST")
+RELATIONS = Reads(f"{COUNTERS} DEP {EVIDENCE}", own=STAFF)
+"""What is thought of a customer is for whoever meets customers and for its owner, never for the customer."""
+
+OUTREACH = Reads(f"{COUNTERS} DEP {EVIDENCE}")
+PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
+"""3.1.3: the team of business development, and whoever owns one."""
+
+SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
+CONTRACTS = Reads("BD BDL DEP MGR LEG FIN PML REC AUD")
+"""3.1.3, 3.1.4: who makes, reviews, decides on, bills, takes over and files contracts."""
+
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
 """Business development: the team, and whoever decides on its work."""
+
+CREDITS = Reads(f"{ASSESSORS} DEP {EVIDENCE}")
+CREDITS_SHOWN = CREDITS._replace(own=STAFF)
+"""Credit: business development sees that of its own customers."""
+
+RECEIVABLES = Reads(f"{COLLECTORS} RSK DEP {EVIDENCE}")
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -182,6 +264,27 @@ READS: Mapping[str, Reads] = {
     "/customers": CUSTOMERS_SHOWN,
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
+    "/customers/relations": RELATIONS,
+    "/relations/difference": RELATIONS,
+    "/customers/silence": OUTREACH,
+    "/customers/funnel": OUTREACH,
+    "/customers/outreach": OUTREACH,
+    "/customers/duplicates": OUTREACH,
+    "/opportunities": PIPELINE,
+    "/opportunities/{opportunity_id}": PIPELINE,
+    "/opportunities/difference": PIPELINE,
+    "/opportunities/stages": SALES,
+    "/opportunities/time-in-stage": SALES,
+    "/opportunities/results": SALES,
+    "/opportunities/forecasts": SALES,
+    "/contracts": CONTRACTS,
+    "/contracts/{contract_id}": CONTRACTS,
+    "/contracts/difference": CONTRACTS,
+    "/contracts/obligations": CONTRACTS,
+    "/contracts/payments": CONTRACTS,
+    "/contracts/gates": CONTRACTS,
+    "/contracts/handovers": CONTRACTS,
+    "/contracts/expiring": CONTRACTS,
     "/negotiations": NEGOTIATIONS,
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
@@ -207,6 +310,15 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/credits": CREDITS_SHOWN,
+    "/credits/{customer_id}": CREDITS_SHOWN,
+    "/credits/difference": CREDITS_SHOWN,
+    "/receivables": RECEIVABLES,
+    "/receivables/{receivable_id}": RECEIVABLES,
+    "/receivables/difference": RECEIVABLES,
+    "/receivables/ageing": RECEIVABLES,
+    "/receivables/dunning": RECEIVABLES,
+    "/receivables/figures": RECEIVABLES,
     "/reviews": REVIEWS,
     "/reviews/queue": REVIEWS,
     "/reviews/{review_id}": REVIEWS,
@@ -221,6 +333,8 @@ READS: Mapping[str, Reads] = {
     "/verdicts/difference": VERDICTS,
     "/conformance": VERDICTS,
     "/what-if": VERDICTS,
+    "/regulation/coverage": EVERYBODY,
+    "/regulation/{clause}/evidence": VERDICTS,
     "/recordclasses": EVERYBODY,
     "/recordclasses/{record_class_id}": EVERYBODY,
     "/recordclasses/difference": EVERYBODY,
@@ -238,13 +352,17 @@ READS: Mapping[str, Reads] = {
         for kind, reads in {
             "complaint": COMPLAINTS,
             "customer": CUSTOMERS,
+            "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
+            "contract": CONTRACTS,
             **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "credit": CREDITS,
+            "receivable": RECEIVABLES,
             "review": REVIEWS,
             "consultation": CONSULTATIONS,
             "recordclass": EVERYBODY,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import development, legal, records
+from tests.services.http.scenes import credit, customers, development, legal, records
+from tests.services.http.scenes import contracts, credit, customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -242,7 +243,10 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
         f"complaint.{act.replace('-', '_')}": lambda s, act=act: _complaint(s, act)  # type: ignore[misc]  # bound now
         for act in BEFORE
     },
+    **customers.SCENARIOS,
     **legal.SCENARIOS,
+    **contracts.SCENARIOS,
+    **credit.SCENARIOS,
     **records.SCENARIOS,
 }
 
@@ -257,7 +261,10 @@ def things(yewu: Yewu) -> dict[str, Any]:
     waiver_id = str(done(asker.post("/waivers", json=asked))["id"])
     return {
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
+        "opportunity": customers.opportunity(yewu, customer_id),
         **legal.things(yewu),
+        **contracts.things(yewu),
+        **credit.things(yewu),
         **development.things(yewu),
         **records.things(yewu),
     }  # fmt: skip

@@ -31,7 +31,7 @@ def settle(yewu: Yewu, complaint_id: str, handler_id: str) -> None:
     act(desk, complaint_id, "close", lessons="Check valves")
 
 
-def test_a_complaint_is_worked_to_its_end(yewu: Yewu) -> None:
+def test_2_2_5_a_a_complaint_is_worked_to_its_end(yewu: Yewu) -> None:
     complaint_id, anna = yewu.complaint(), yewu.appointed(Role.CUSTOMER_SERVICE)
     settle(yewu, complaint_id, anna)
     head = done(yewu.manager.get("/events?limit=1"))["head"]
@@ -41,7 +41,7 @@ def test_a_complaint_is_worked_to_its_end(yewu: Yewu) -> None:
     assert (figures["received"], figures["closed"], figures["open"]) == (1, 1, 0)
 
 
-def test_nobody_closes_before_the_customer_is_satisfied_and_the_attempt_is_evidence(yewu: Yewu) -> None:
+def test_1_3_1_nobody_closes_before_the_customer_is_satisfied_and_the_attempt_is_evidence(yewu: Yewu) -> None:
     complaint_id, anna = yewu.complaint(), yewu.appointed(Role.CUSTOMER_SERVICE)
     refused = yewu.as_(anna).post(f"/complaints/{complaint_id}/close", json={})
     assert refused.status_code == 422

@@ -41,6 +41,7 @@ FIXED = {
     "calendar": "calendar-2026",
     "department": "department",
     "parking": "parking",
+    "regulation": "3.3.2-a",
 }
 SEEN, NOT_SEEN, REFUSED = "seen", "not seen", "refused"
 

@@ -80,7 +80,7 @@ def wrong(text: str, folder: Path) -> str:
             'stream = "grievance"',
             "case, stream: there are no streams of kind grievance; there is complaint, customer, employee.",
         ),
-        ('time = "done"', 'time = "ended"', "case, time: there is no time called ended; there is done."),
+        ('time = "done"', 'time = "ended"', "case, time: there is no time called ended; there is done, import."),
         ('time = "done"', "time = 9", "case: Expected str, got int, at time."),
         (WHEN, 'column = "when"\nformat = "%d %B"', f"times.done, format: %d %B {NO_DAY}"),
         (WHEN, 'column = "when"\nformat = "soon"', f"times.done, format: soon {NO_DAY}"),
@@ -102,7 +102,7 @@ def wrong(text: str, folder: Path) -> str:
         (
             'event = "ComplaintClosed"',
             'event = "ComplaintClosed"\nat = "noon"',
-            "row 2, becomes 1, at: there is no time called noon; there is done.",
+            "row 2, becomes 1, at: there is no time called noon; there is done, import.",
         ),
         (CHANNEL, "", "row 1, becomes 1: ComplaintReceived needs channel."),
         (CHANNEL, "fields.channel = { constant = 7 }", ONE + "fields.channel: 7 is no Code."),
@@ -120,7 +120,7 @@ def wrong(text: str, folder: Path) -> str:
         (
             CHANNEL,
             'fields.channel = { fixed = "desk" }',
-            ONE + "fields.channel: say one of text, code, number, date, constant, customer, employee.",
+            ONE + "fields.channel: say one of text, code, number, date, empty, constant, customer, employee.",
         ),
         (
             CHANNEL,

@@ -1,0 +1,30 @@
+"""Whose case is it, now that its customer's file was merged into another?"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from psycopg import sql
+
+from projections.row import Row
+
+SURVIVORS: LiteralString = """
+    WITH RECURSIVE went (merged_id, into_id) AS (
+        SELECT customer_id, merged_into FROM customer_row WHERE merged_into IS NOT NULL
+        UNION
+        SELECT merged_id, merged_into FROM went JOIN customer_row ON customer_id = into_id
+        WHERE merged_into IS NOT NULL)
+    SELECT merged_id, into_id AS survivor_id FROM went JOIN customer_row ON customer_id = into_id
+    WHERE merged_into IS NULL"""
+
+
+def with_survivors(row: type[Row], table: LiteralString, is_open: LiteralString) -> sql.Composed:
+    """The rows of a table, to select from: an open case of a merged customer is one of the customer that goes on."""
+    columns = [
+        sql.SQL("CASE WHEN " + is_open + " THEN coalesce(survivor_id, customer_id) ELSE customer_id END AS customer_id")
+        if field == "customer_id"
+        else sql.Identifier(field)
+        for field in row.__struct_fields__
+    ]
+    query = "(SELECT {} FROM " + table + " LEFT JOIN (" + SURVIVORS + ") s ON merged_id = customer_id) t"
+    return sql.SQL(query).format(sql.SQL(", ").join(columns))
