@@ -17,9 +17,11 @@ from aggregates.ids import (
     EmployeeId,
     NegotiationId,
     OpportunityId,
+    RecordClassId,
     ResearchId,
     SegmentId,
 )
+from aggregates.information.level import Security
 from aggregates.text import Code, ContentHash
 from aggregates.value import Value
 
@@ -185,3 +187,24 @@ class CreditStanding(Fact):
             return True
         good = self.valid_until is not None and at < self.valid_until and not self.suspended
         return good and self.exposure + amount <= self.limit
+
+
+class RecordClassStanding(Fact):
+    """What holds for documents of a class, and how many have got a number in each year (6.2.1).
+
+    `prefix` is None while the class has not been published.
+    """
+
+    record_class_id: RecordClassId
+    prefix: Code | None = None
+    formats: tuple[Code, ...] = ()
+    security: Security = Security.SECRET
+    place: Code | None = None
+    numbers: Mapping[Code, int] = {}
+
+
+class StoredFile(Fact):
+    """What the bytes of a file show it to be: `pdf`, `docx`."""
+
+    content: ContentHash
+    format: Code

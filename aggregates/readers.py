@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aggregates.actor import Role
 from aggregates.value import Value
 
@@ -9,18 +11,20 @@ from aggregates.value import Value
 class Readers(Value):
     """Roles that read everything, that read what lies in their own area, and that read what is about themselves.
 
-    `restricted`: who reads it is recorded.
+    `levels`: where the area of a row is how secret it is, the roles that read what is so secret. `restricted`: who
+    reads it is recorded.
     """
 
     everything: frozenset[Role] = frozenset()
     own_area: frozenset[Role] = frozenset()
     own: frozenset[Role] = frozenset()
+    levels: Mapping[str, frozenset[Role]] = {}
     restricted: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
         """Whoever may read any of it."""
-        return self.everything | self.own_area | self.own
+        return self.everything.union(self.own_area, self.own, *self.levels.values())
 
 
 NOBODY = Readers()

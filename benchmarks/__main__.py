@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import append, command, growth, importing, lag, publishing, rebuild, report, sealed, web
+from benchmarks import append, command, evidence, growth, importing, lag, publishing, rebuild, report, sealed, web
 from benchmarks.harness import FULL, QUICK, Bench, Measured, Missing, Size
 from benchmarks.server import own_server
 
@@ -21,6 +21,7 @@ WORKS: Mapping[str, Callable[[Bench], Measured]] = {
     "lag": lag.measure,
     "growth": growth.measure,
     "kafka": publishing.measure,
+    "evidence": evidence.measure,
 }
 
 

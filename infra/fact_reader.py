@@ -9,16 +9,19 @@ from typing import Any, NamedTuple, get_type_hints
 
 from aggregates.actor import Actor
 from aggregates.event import Event
-from aggregates.facts import Fact, Post, Setting
+from aggregates.facts import Fact, Post, Setting, StoredFile
 from aggregates.ids import EmployeeId
 from aggregates.refused import Refused
+from aggregates.text import Code
 from infra.commands import Command, FactArgument
+from infra.contents import FORMATS, Contents
 from infra.guard_memory import Guard, GuardMemory
 from infra.read_model.tables import table_name
 from infra.reading import ReadModelReader, require_moving
 from projections.reference import APPOINTMENTS, PARAMETERS, Reference
 
 POSTS = tuple(sorted(event.__name__ for event in APPOINTMENTS))
+ALWAYS_ABOUT: Mapping[type[Fact], str] = {Post: "employee_id", StoredFile: "content"}
 SETTINGS = tuple(sorted(event.__name__ for event in PARAMETERS))
 
 
@@ -48,8 +51,15 @@ class Gathered(NamedTuple):
 class FactReader:
     """Answers facts; answers from rows are kept for as long as nothing remembered makes them stale."""
 
-    def __init__(self, rows: ReadModelReader, facts: Iterable[RowFact], *, most: int = 20_000) -> None:
-        self._rows, self._most = rows, most
+    def __init__(
+        self,
+        rows: ReadModelReader,
+        facts: Iterable[RowFact],
+        contents: Contents | None = None,
+        *,
+        most: int = 20_000,
+    ) -> None:
+        self._rows, self._contents, self._most = rows, contents, most
         self._facts = {fact.type: fact for fact in facts}
         self._answers: OrderedDict[tuple[type[Fact], str], tuple[int, Fact]] = OrderedDict()
         self.hits = self.reads = 0
@@ -88,6 +98,8 @@ class FactReader:
                 values[wanted.name] = reference.post(EmployeeId(subject), at)
                 guards.append(Guard(reference.position, POSTS, (subject,)))
                 cited[wanted.name] = reference.position
+            elif wanted.type is StoredFile:  # what it is never changes, so nothing has to guard it
+                values[wanted.name] = self._file(subject)
             else:
                 position, values[wanted.name] = await self._from_rows(wanted.type, subject, memory, rows_at_least)
                 guards.append(Guard(position, self._facts[wanted.type].types, (subject,)))
@@ -96,13 +108,19 @@ class FactReader:
 
     def _subject(self, wanted: FactArgument, sent: Mapping[str, Any], state: Any, stream_id: str) -> str | None:
         """Whom it is about: by name among what was sent, then in the state, then the stream itself."""
-        name = wanted.about or ("employee_id" if wanted.type is Post else self._facts[wanted.type].about)
+        name = wanted.about or ALWAYS_ABOUT.get(wanted.type) or self._facts[wanted.type].about
         if name in sent:
             return None if sent[name] is None else str(sent[name])
         if hasattr(state, name):
             found = getattr(state, name)
             return None if found is None else str(found)
         return stream_id if stream_id.startswith(name.removesuffix("_id") + "-") else None
+
+    def _file(self, content: str) -> StoredFile:
+        kept = None if self._contents is None else self._contents.kept(content)
+        if kept is None:
+            raise Refused("{field}: upload {content} first.", field="content", content=content)
+        return StoredFile(content=kept.content, format=Code(FORMATS[kept.type]))
 
     async def _from_rows(self, kind: type[Fact], subject: str, memory: GuardMemory, at_least: int) -> tuple[int, Fact]:
         """The position is read before the answer, so news in between can only make the guard stricter."""

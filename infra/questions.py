@@ -57,7 +57,7 @@ class Asked:
         )
         """The table whose rows the list consists of, so that it can be compared with itself at another moment."""
         row = _row_in(self.item)
-        self.rows = None if row is None or self.declaration.tables else Table(row)
+        self.rows = None if row is None or table_name(row) not in self.tables else Table(row)
         """The table whose rows the answer consists of, if it does."""
         if not self.tables:
             raise TypeError(f"{self.slug} does not say which tables it reads")

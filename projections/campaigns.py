@@ -1,7 +1,8 @@
-"""Which campaigns run under which plan, and do they use the channels that were planned?"""
+"""Which campaigns run under which plan, do they use the channels that were planned, and what comes of it?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -63,32 +64,50 @@ async def one(db: Database, campaign_id: CampaignId) -> CampaignRow | None:
 
 
 class ChannelUse(Value):
-    """A channel of a plan: was it planned, and how many campaigns have gone that way?"""
+    """A channel of a plan: was it planned, how many campaigns have gone that way, and what has it brought?
+
+    `customers` counts those reached, `outcomes` how often each came of a contact. A contact within a campaign counts by
+    the way that it took, planned or not.
+    """
 
     plan_id: DevelopmentPlanId
     channel: Code
     planned: bool
     campaigns: int
+    contacts: int
+    customers: int
+    outcomes: Mapping[Code, int]
 
 
 @question(
-    path="campaigns/channels", readers=BUSINESS_TEAM, order=("plan_id", "channel"),
-    tables=("plan_row", "campaign_row"),
-)  # fmt: skip
+    path="campaigns/channels",
+    readers=BUSINESS_TEAM,
+    order=("plan_id", "channel"),
+    tables=("plan_row", "campaign_row", "outreach_row"),
+)
 async def channels(
     db: Database, plan_id: DevelopmentPlanId | None = None, used: bool | None = None
 ) -> list[ChannelUse]:
-    """The channels planned beside those used, plan by plan."""
-    where, values = matching({"plan_id = %s": plan_id, "(campaigns > 0) = %s": used})
+    """The channels planned beside those used, plan by plan, with what each has brought."""
+    where, values = matching({"plan_id = %s": plan_id, "(campaigns > 0 OR contacts > 0) = %s": used})
     query = f"""
+        WITH reached AS (SELECT plan_id, o.* FROM outreach_row o JOIN campaign_row ON campaign_id = campaign)
         SELECT * FROM (
-            SELECT plan_id, channel, bool_or(planned) AS planned, count(campaign_id) AS campaigns
+            SELECT plan_id, channel, bool_or(planned) AS planned, count(campaign_id) AS campaigns,
+                coalesce(sum(contacts), 0)::bigint AS contacts, count(DISTINCT customer_id) AS customers,
+                coalesce((SELECT jsonb_object_agg(outcome, times) FROM (
+                    SELECT o.key AS outcome, sum(o.value::bigint) AS times
+                    FROM reached r, jsonb_each_text(r.outcomes) o
+                    WHERE r.plan_id = way.plan_id AND r.channel = way.channel GROUP BY o.key) t
+                ), '{{}}') AS outcomes
             FROM (
-                SELECT plan_id, channel, true AS planned, NULL AS campaign_id
+                SELECT plan_id, channel, true AS planned, NULL AS campaign_id, 0 AS contacts, NULL AS customer_id
                 FROM plan_row, jsonb_array_elements_text(channels) channel
                 UNION ALL
-                SELECT plan_id, channel, false, campaign_id
-                FROM campaign_row, jsonb_array_elements_text(channels) channel) each
+                SELECT plan_id, channel, false, campaign_id, 0, NULL
+                FROM campaign_row, jsonb_array_elements_text(channels) channel
+                UNION ALL
+                SELECT plan_id, channel, false, NULL, contacts, customer_id FROM reached) way
             GROUP BY plan_id, channel) q
         WHERE {where}"""
     return await select(db, ChannelUse, query, *values)

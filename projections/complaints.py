@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.event import LegacyRecordImported, Recorded
@@ -47,6 +48,7 @@ from aggregates.text import Code, Personal, personal
 from aggregates.value import Value
 from projections.question import Database, matching, question, select
 from projections.row import Row, View, its_stream, its_stream_and_person
+from projections.survivors import with_survivors
 
 READERS = Readers(
     everything=frozenset({*DESK, Role.MANAGER, Role.AUDITOR}),
@@ -75,6 +77,7 @@ class Stage(StrEnum):
 
 
 ORDER: Mapping[Stage, int] = {stage: n for n, stage in enumerate(Stage)}
+IS_OPEN: LiteralString = "status NOT IN ('closed', 'withdrawn', 'converted')"
 ENDED = frozenset({Stage.CLOSED, Stage.WITHDRAWN, Stage.CONVERTED})
 
 
@@ -348,7 +351,12 @@ class ComplaintFigures(Value):
     busiest_handlers: tuple[Busy, ...]
 
 
-@question(path="complaints", readers=READERS, order=("received_at", "complaint_id"))
+@question(
+    path="complaints",
+    readers=READERS,
+    order=("received_at", "complaint_id"),
+    tables=("complaint_row", "customer_row"),
+)
 async def board(
     db: Database,
     status: Stage | None = None,
@@ -358,7 +366,7 @@ async def board(
     unit: Code | None = None,
     open: bool | None = None,  # noqa: A002  # what people call it in the address
 ) -> list[ComplaintRow]:
-    """All complaints, or those of one kind; the oldest first."""
+    """All complaints, or those of one kind; the oldest first. Those of a merged customer are of the one it is now."""
     where, values = matching(
         {
             "status = %s": status and status.value,
@@ -366,17 +374,25 @@ async def board(
             "handler_id = %s": handler_id,
             "customer_id = %s": customer_id,
             "unit = %s": unit,
-            "(status NOT IN ('closed', 'withdrawn', 'converted')) = %s": open,
+            "(" + IS_OPEN + ") = %s": open,
         }
     )
-    query = f"SELECT * FROM complaint_row WHERE {where} ORDER BY received_at, complaint_id"
+    table = with_survivors(ComplaintRow, "complaint_row", IS_OPEN)
+    query = sql.SQL("SELECT * FROM {} WHERE " + where + " ORDER BY received_at, complaint_id").format(table)
     return await select(db, ComplaintRow, query, *values)
 
 
-@question(path="complaints/{complaint_id}", readers=READERS, one_of=complaints)
+@question(
+    path="complaints/{complaint_id}",
+    readers=READERS,
+    one_of=complaints,
+    tables=("complaint_row", "customer_row"),
+)
 async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:
     """One complaint as it stands."""
-    rows = await select(db, ComplaintRow, "SELECT * FROM complaint_row WHERE complaint_id = %s", complaint_id)
+    table = with_survivors(ComplaintRow, "complaint_row", IS_OPEN)
+    query = sql.SQL("SELECT * FROM {} WHERE complaint_id = %s").format(table)
+    rows = await select(db, ComplaintRow, query, complaint_id)
     return rows[0] if rows else None
 
 

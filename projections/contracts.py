@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -30,7 +29,7 @@ from aggregates.business.contract import (
 )
 from aggregates.business.terms import Terms
 from aggregates.event import Recorded
-from aggregates.facts import ContractStanding
+from aggregates.facts import ContractStanding, Payable
 from aggregates.ids import ContractId, CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.readers import Readers
 from aggregates.text import Code, ContentHash, Text
@@ -115,7 +114,7 @@ def drafted(record: Recorded[ContractDrafted]) -> ContractRow:
         ends=event.terms.ends,
         content=event.terms.content,
         proposed=event.terms,
-        authors=_hands(record),
+        authors=event.drafted_by,
         opportunity_id=event.opportunity_id,
         negotiation_id=event.negotiation_id,
     )
@@ -198,14 +197,9 @@ contracts = View(
 )
 
 
-def _hands(record: Recorded[Any]) -> tuple[EmployeeId, ...]:
-    """Whoever wrote it, and whose power it was written by."""
-    return tuple(dict.fromkeys(map(EmployeeId, (record.actor_id, record.person))))
-
-
 def _proposing(row: ContractRow, record: Recorded[ContractRedrafted | ContractAmendmentDrafted]) -> ContractRow:
     """Another version waits; what was approved before no longer counts."""
-    authors = (*(row.authors if row.proposed is not None else ()), *_hands(record))
+    authors = (*(row.authors if row.proposed is not None else ()), *record.event.drafted_by)
     return replace(
         row,
         proposed=record.event.terms,
@@ -263,6 +257,7 @@ async def contract_standing(db: Database, contract_id: ContractId) -> ContractSt
         authors=row.authors,
         signed_at=row.signed_at,
         content=row.content if row.proposed is None else row.proposed.content,
+        payments={one.number: Payable(amount=one.amount, due=one.due) for one in row.terms.payments},
     )
 
 

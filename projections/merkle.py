@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -12,7 +12,6 @@ EMPTY = sha256(b"").digest()
 """The root of a tree without leaves."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 _numbers = struct.Struct(">qqiqq").pack
 _length = struct.Struct(">I").pack
 
@@ -38,13 +37,16 @@ def leaf(
     microseconds since 1970 UTC), big-endian; event_id, command_id (16 each); then stream_id, type, actor_id, data, meta
     and each tag, every one behind its length in bytes (4).
     """
+    stream, name, actor = stream_id.encode(), type_.encode(), actor_id.encode()
     parts = [
         b"\0",
         _numbers(position, version, schema, _micros(recorded_at), _micros(effective_at)),
-        event_id.bytes,
-        command_id.bytes,
-    ]
-    for part in (stream_id.encode(), type_.encode(), actor_id.encode(), data, meta, *(tag.encode() for tag in tags)):
+        event_id.bytes, command_id.bytes,
+        _length(len(stream)), stream, _length(len(name)), name, _length(len(actor)), actor,
+        _length(len(data)), data, _length(len(meta)), meta,
+    ]  # fmt: skip
+    for tag in tags:
+        part = tag.encode()
         parts += (_length(len(part)), part)
     return sha256(b"".join(parts)).digest()
 
@@ -89,4 +91,5 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
 
 
 def _micros(at: datetime) -> int:
-    return (at - EPOCH) // MICROSECOND
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

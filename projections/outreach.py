@@ -69,7 +69,7 @@ async def mix(db: Database, campaign_id: CampaignId | None = None) -> list[Chann
         ChannelFigures,
         f"""
         WITH chosen AS (SELECT * FROM outreach_row WHERE {where})
-        SELECT channel, sum(contacts)::bigint AS contacts, count(DISTINCT customer_id) AS customers,
+        SELECT channel, sum(c.contacts)::bigint AS contacts, count(DISTINCT customer_id) AS customers,
                count(DISTINCT customer_id) FILTER (WHERE phase = 'active') AS active,
                (SELECT jsonb_object_agg(outcome, times) FROM (
                    SELECT o.key AS outcome, sum(o.value::bigint) AS times

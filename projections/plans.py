@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import LiteralString
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -155,8 +156,29 @@ async def gate(db: Database, late: bool | None = None) -> list[Waiting]:
     return await select(db, Waiting, query, db.moment, db.moment, *values)
 
 
+WON: LiteralString = """
+    FROM opportunity_row o JOIN customer_row c USING (customer_id)
+    WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment) AND o.contract_id IS NOT NULL
+      AND o.closed_on BETWEEN p.begins AND (g -> 'goal' ->> 'due')::date"""
+
+REACHED: LiteralString = f"""
+    CASE g -> 'goal' ->> 'measure'
+        WHEN 'new customers' THEN (
+            SELECT count(*) FROM customer_row c
+            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
+              AND c.registered_at >= p.begins_at AND c.registered_at < (g ->> 'until')::timestamptz)
+        WHEN 'opportunities' THEN (
+            SELECT count(*) FROM opportunity_row o JOIN customer_row c USING (customer_id)
+            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
+              AND o.identified_at >= p.begins_at AND o.identified_at < (g ->> 'until')::timestamptz)
+        WHEN 'contracts' THEN (SELECT count(*) {WON})
+        WHEN 'amount' THEN (SELECT coalesce(sum(o.won_value), 0) {WON})
+    END"""
+"""What a goal counts among the customers of the plan's segments, from the plan's first day to the goal's last."""
+
+
 class GoalProgress(Value):
-    """How far a goal is; None while nothing on record counts it."""
+    """How far a goal is; None for contacts, of which no row says on which day each was."""
 
     plan_id: DevelopmentPlanId
     status: Status
@@ -167,7 +189,12 @@ class GoalProgress(Value):
     reached: Decimal | None
 
 
-@question(path="plans/goals", readers=BUSINESS_TEAM, order=("plan_id", "number"), tables=("plan_row", "customer_row"))
+@question(
+    path="plans/goals",
+    readers=BUSINESS_TEAM,
+    order=("plan_id", "number"),
+    tables=("plan_row", "customer_row", "opportunity_row"),
+)
 async def goals(
     db: Database, plan_id: DevelopmentPlanId | None = None, measure: Measure | None = None
 ) -> list[GoalProgress]:
@@ -177,10 +204,7 @@ async def goals(
         SELECT * FROM (
             SELECT plan_id, status, number::int AS number, g -> 'goal' ->> 'measure' AS measure,
                 (g -> 'goal' ->> 'target')::numeric AS target, (g -> 'goal' ->> 'due')::date AS due,
-                CASE g -> 'goal' ->> 'measure' WHEN 'new customers' THEN (
-                    SELECT count(*) FROM customer_row
-                    WHERE jsonb_exists(segment_ids, 'segment-' || segment)
-                      AND registered_at >= begins_at AND registered_at < (g ->> 'until')::timestamptz) END AS reached
-            FROM plan_row, jsonb_array_elements(goals) WITH ORDINALITY AS of_plan (g, number)) q
+                {REACHED} AS reached
+            FROM plan_row p, jsonb_array_elements(goals) WITH ORDINALITY AS of_plan (g, number)) q
         WHERE {where}"""
     return await select(db, GoalProgress, query, *values)

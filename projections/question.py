@@ -89,9 +89,9 @@ def question(
 
     Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
     columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
-    view; in the past it is folded on the fly. `tables` are those the query reads, where it does not answer with their
-    rows themselves. `compares`: it looks into texts, which the edge opens for it, so whoever may ask reads them all.
-    `readers` that are only roles read everything.
+    view; in the past it is folded on the fly. `tables` are those the query reads, where they are others than that of
+    the rows it answers with. `compares`: it looks into texts, which the edge opens for it, so whoever may ask reads
+    them all. `readers` that are only roles read everything.
     """
 
     allowed = readers if isinstance(readers, Readers) else Readers(everything=frozenset(readers))

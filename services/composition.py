@@ -26,6 +26,7 @@ from aggregates.ids import (
     CustomerId,
     DepartmentId,
     DevelopmentPlanId,
+    DocumentId,
     EmployeeId,
     LegalReviewId,
     NegotiationId,
@@ -34,12 +35,15 @@ from aggregates.ids import (
     ParkingId,
     ReadingsId,
     ReceivableId,
+    RecordClassId,
     RefusalsId,
     ResearchId,
     SegmentId,
     WaiverId,
 )
+from aggregates.information.document import Document
 from aggregates.information.parking import Parking
+from aggregates.information.record_class import RecordClass
 from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import Department
 from aggregates.organisation.parameter import Parameter
@@ -66,6 +70,7 @@ from projections import (
     contracts,
     credit,
     customers,
+    documents,
     duties,
     employees,
     handovers,
@@ -79,6 +84,7 @@ from projections import (
     plans,
     posts,
     receivables,
+    record_classes,
     regulation,
     relations,
     research,
@@ -92,6 +98,7 @@ from projections.rules.catalogue import RULES
 from projections.rules.duty import DutyRow
 from services.mechanisms import mechanisms
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
+from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
 
@@ -166,6 +173,8 @@ AGGREGATES = (
         path="consultations",
         readers=Readers(everything=OVERSIGHT | {Role.LEGAL}, own=frozenset({Role.EMPLOYEE})),
     ),
+    Kind(aggregate=RecordClass, id=RecordClassId, path="recordclasses", readers=EVERYONE_INSIDE),
+    Kind(aggregate=Document, id=DocumentId, path="documents", readers=documents.READERS),
     Kind(
         aggregate=Parking,
         id=ParkingId,
@@ -200,6 +209,9 @@ VIEWS: tuple[View[Any], ...] = (
     legal_reviews.reviews,
     legal_reviews.clearances,
     consultations.consultations,
+    record_classes.record_classes,
+    documents.documents,
+    documents.files,
     *(rule.view for rule in RULES),
 )
 
@@ -212,9 +224,10 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     credit.credit_standing,
     research.published_research,
     plans.plan_standing,
+    record_classes.record_class,
 )
 
-POLICIES = (COMPLAINT_CLOCKS, CREDIT_GATE, DUNNING_LADDER)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]
@@ -288,6 +301,10 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     legal_reviews.one,
     consultations.on_record,
     consultations.one,
+    record_classes.scheme,
+    record_classes.one,
+    documents.register,
+    documents.one,
     parked.list_,
     regulation.coverage_by(MECHANISMS),
     regulation.evidence,

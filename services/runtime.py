@@ -64,7 +64,7 @@ class Runtime:
         self.writer = writer(conninfo, wrote=self.reference.wrote)
         self.rows = ReadModelReader(self.pool, self.model.schema)
         self.states = States(self.reader, self.codec)
-        self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS])
+        self.facts = FactReader(self.rows, [RowFact(fact) for fact in FACTS], contents)
         self.dispatcher = dispatcher(
             self.writer, self.reader, self.states, self.reference, self.facts, self.codec, sealer, zone, contents
         )

@@ -37,9 +37,9 @@ def readings() -> Iterator[tuple[str, Readers]]:
 
 
 def restricted_events() -> Iterator[type[Event]]:
-    """The events that name readers of their own."""
-    listed = [*KERNEL_EVENTS, *(event for kind in AGGREGATES for event in events_of(kind.aggregate))]
-    return (event for event in listed if event.readers is not None)
+    """The events that name readers of their own, by their names."""
+    listed = {*KERNEL_EVENTS, *(event for kind in AGGREGATES for event in events_of(kind.aggregate))}
+    return (event for event in sorted(listed, key=lambda event: event.__name__) if event.readers is not None)
 
 
 def who_may_read_page() -> str:
@@ -49,9 +49,9 @@ def who_may_read_page() -> str:
         "",
         "Made from the code by `make generate`; `tests/services/http/test_who_may_read.py` asks the running API about",
         "every cell. **all** 全部; **area** 本领域: what lies in an area or unit that the reader has charge of or",
-        "works in; **own** 本人: what is about the reader, or on the reader's desk. An empty cell is a refusal (403),",
-        "and what lies beyond the others is refused in the same words whether it exists or not. Without a valid token",
-        "the answer is 401.",
+        "works in; **level** 密级: what is no more secret than the reader's offices admit; **own** 本人: what is about",
+        "the reader, or on the reader's desk. An empty cell is a refusal (403), and what lies beyond the others is",
+        "refused in the same words whether it exists or not. Without a valid token the answer is 401.",
         "",
         f"| | {' | '.join(ROLES)} |",
         f"|---|{'---|' * len(ROLES)}",
@@ -87,6 +87,7 @@ def who_may_read_page() -> str:
 def _cell(role: Role, readers: Readers) -> str:
     if role in readers.everything:
         return "all"
-    parts = [("area", readers.own_area), ("own", readers.own)]
+    levels = frozenset[Role]().union(*readers.levels.values())
+    parts = [("area", readers.own_area), ("level", levels), ("own", readers.own)]
     insider = {role} if role is Role.CUSTOMER else {role, Role.EMPLOYEE}
     return ", ".join(name for name, roles in parts if insider & roles)

@@ -26,7 +26,7 @@ AUTHORITIES = (Role.DEPUTY, Role.MANAGER)
 class ContractDrafted(Event):
     customer_id: CustomerId
     terms: Terms
-    drafter_id: EmployeeId
+    drafted_by: tuple[EmployeeId, ...]
     opportunity_id: OpportunityId | None = None
     negotiation_id: NegotiationId | None = None
 
@@ -36,7 +36,7 @@ class ContractRedrafted(Event):
 
     customer_id: CustomerId
     terms: Terms
-    drafter_id: EmployeeId
+    drafted_by: tuple[EmployeeId, ...]
 
 
 class ContractApproved(Event):
@@ -86,7 +86,7 @@ class ContractAmendmentDrafted(Event):
 
     customer_id: CustomerId
     terms: Terms
-    drafter_id: EmployeeId
+    drafted_by: tuple[EmployeeId, ...]
 
 
 class ContractAmended(Event):
@@ -178,35 +178,29 @@ class Contract(Value):
         return ContractDrafted(
             customer_id=customer_id,
             terms=terms,
-            drafter_id=by.employee,
+            drafted_by=by.people,
             opportunity_id=opportunity_id,
             negotiation_id=negotiation_id,
         )
 
     @command(by=SELLERS, clause="3.1.3-c")
-    def redraft(
-        self,
-        by: Actor,
-        terms: Terms,
-    ) -> ContractRedrafted:
+    def redraft(self, by: Actor, terms: Terms, clearance: LegalClearance) -> ContractRedrafted:
         """Another version before the signature: it is reviewed and approved anew."""
         customer_id = self._require("Only a draft is redrafted: amend what is signed.", Status.DRAFTED)
         terms.check()
-        return ContractRedrafted(customer_id=customer_id, terms=terms, drafter_id=by.employee)
+        _must_not_have_reviewed(by, terms, clearance)
+        return ContractRedrafted(customer_id=customer_id, terms=terms, drafted_by=by.people)
 
     @command(by=SELLERS, clause="3.1.3-c")
-    def amend(
-        self,
-        by: Actor,
-        terms: Terms,
-    ) -> ContractAmendmentDrafted:
+    def amend(self, by: Actor, terms: Terms, clearance: LegalClearance) -> ContractAmendmentDrafted:
         """Write down what shall hold instead. Nothing promised disappears: what is no longer owed stays, and is said to
         be otherwise."""
         customer_id = self._require("Only what is signed is amended.", Status.SIGNED)
         terms.check()
+        _must_not_have_reviewed(by, terms, clearance)
         if self.terms is not None and (gone := terms.lacks(self.terms)):
             raise Refused("These are promised and cannot be left out: {numbers}.", numbers=", ".join(gone))
-        return ContractAmendmentDrafted(customer_id=customer_id, terms=terms, drafter_id=by.employee)
+        return ContractAmendmentDrafted(customer_id=customer_id, terms=terms, drafted_by=by.people)
 
     @command(by=AUTHORITIES, clause="3.1.3-c")
     def approve(
@@ -356,7 +350,7 @@ class Contract(Value):
 
     def _proposing(self, event: ContractDrafted | ContractRedrafted | ContractAmendmentDrafted) -> dict[str, Any]:
         """Another version waits; whoever wrote any of what will be signed is an author of it."""
-        authors = dict.fromkeys((*(self.authors if self.proposed is not None else ()), event.drafter_id))
+        authors = dict.fromkeys((*(self.authors if self.proposed is not None else ()), *event.drafted_by))
         return {"proposed": event.terms, "approval": None, "authors": tuple(authors)}
 
     def _require(self, otherwise: LiteralString, status: Status) -> CustomerId:
@@ -383,6 +377,11 @@ class Contract(Value):
         self._require("Only a signed contract is handed over.", Status.SIGNED)
         if self.handover is not Handover.OFFERED:
             raise Refused("This contract has not been handed over.")
+
+
+def _must_not_have_reviewed(by: Actor, terms: Terms, clearance: LegalClearance) -> None:
+    if any(map(by.speaks_for, clearance.passed.get(terms.content, ()))):
+        raise Refused("Whoever reviewed this text does not draft it.")
 
 
 def _must_have_authority(by: Actor, amount: Decimal, limits: Setting) -> None:

@@ -163,7 +163,7 @@ class Negotiation(Value):
             concessions=concessions,
             amount=amount,
             team=tuple(dict.fromkeys((by.employee, *team))),
-            authors=_hands(by),
+            authors=by.people,
             materials=materials,
         )
 
@@ -191,7 +191,7 @@ class Negotiation(Value):
             payment_days=payment_days,
             concessions=concessions,
             amount=amount,
-            authors=tuple(dict.fromkeys((*brief.authors, *_hands(by)))),
+            authors=tuple(dict.fromkeys((*brief.authors, *by.people))),
             materials=materials,
         )
 
@@ -326,11 +326,6 @@ class Negotiation(Value):
             raise Refused("Terms below the floor need approval first.")
         if by.speaks_for(leave.approver_id):
             raise Refused("You approved these terms: somebody else offers and agrees to them.")
-
-
-def _hands(by: Actor) -> tuple[EmployeeId, ...]:
-    """Whoever writes, and whose power it is written by."""
-    return (by.employee,) if by.delegation is None else (by.employee, by.delegation.grantor_id)
 
 
 def _must_reach(by: Actor, amount: Decimal, limits: Setting) -> None:

@@ -93,10 +93,13 @@ class LegalReview(Value):
     counsel_id: EmployeeId | None = None
 
     @command(by=ASKERS, clause="5.2.4-a", opens=True)
-    def request(self, contract_id: ContractId, content: ContentHash, complexity: Difficulty) -> LegalReviewRequested:
+    def request(
+        self, contract_id: ContractId, content: ContentHash, complexity: Difficulty, contract: ContractStanding
+    ) -> LegalReviewRequested:
         """Ask counsel to read exactly this text of a contract."""
         if self.status is not Status.BLANK:
             raise Refused("This review was requested already: ask for another one.")
+        _must_be_its_text(content, contract)
         return LegalReviewRequested(contract_id=contract_id, content=content, complexity=complexity)
 
     @command(by=(Role.LEGAL,), clause="5.2.4-a")
@@ -122,6 +125,7 @@ class LegalReview(Value):
         self._must_be_its_reader(by, contract)
         if self.status is Status.REQUESTED and content != asked:
             raise Refused("This is another text than the one to be reviewed: have a review of it requested.")
+        _must_be_its_text(content, contract)
         return LegalReviewPassed(contract_id=contract_id, content=content)
 
     @command(by=(Role.LEGAL,), clause="5.2.4-a")
@@ -176,3 +180,9 @@ class LegalReview(Value):
             raise Refused("Whoever drafted the contract does not review it: leave it to somebody else.")
         if self.counsel_id is not None and not by.speaks_for(self.counsel_id):
             raise Refused("This review is assigned to somebody else: have it assigned to you first.")
+
+
+def _must_be_its_text(content: ContentHash, contract: ContractStanding) -> None:
+    """What nobody has drafted might still be drafted by whoever reviews it."""
+    if content != contract.content:
+        raise Refused("This is not the present text of the contract.")

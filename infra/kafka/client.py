@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -14,7 +14,10 @@ from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeErro
 
 from aggregates.value import Value
 from infra.kafka import KafkaTrouble
+from infra.kafka.records import Headers, install
 from infra.kafka.wire import LARGEST, PREFIX, Record, prefix_in
+
+install()
 
 Place: TypeAlias = tuple[str, int]
 """A topic and one of its partitions."""
@@ -27,6 +30,9 @@ POLLED = 5_000
 
 REQUEST_MS = 10_000
 FLUSH_SECONDS = 10.0
+OVERHEAD = 100
+"""Bytes of a record, and of a batch with nothing else in it, that are none of its key, value and headers."""
+
 CLUSTER = "KAFKA_BOOTSTRAP_SERVERS"
 OPTIONS = {
     "KAFKA_SECURITY_PROTOCOL": "security_protocol",
@@ -165,15 +171,30 @@ class Publisher:
             raise Doubt(f"a transaction failed ({error})") from error
 
     def _send(self, part: Sequence[Record]) -> None:
-        send = self._producer.send
-        futures = []
+        """Queue all, then wait: `KafkaProducer.send` would add each partition to the transaction by a request of its
+        own, and look at every header three times."""
+        places = {place: TopicPartition(*place) for place in {(record.topic, record.partition) for record in part}}
+        self._announce(places.values())
+        append, futures = self._producer._accumulator.append, list[Any]()  # noqa: SLF001  # there is no other way in
         for topic, partition, key, value, headers, timestamp in part:
-            try:
-                futures.append(send(topic, value, key, headers, partition, timestamp))
-            except MessageSizeTooLargeError as error:
-                raise Rejected(part[len(futures)], f"it is larger than {LARGEST} bytes") from error
+            travelling = Headers.of(headers)
+            if len(key) + len(value) + len(travelling.wire) + OVERHEAD > LARGEST:
+                raise Rejected(part[len(futures)], f"it is larger than {LARGEST} bytes")
+            future, *_ = append(places[topic, partition], timestamp, key, value, travelling)
+            futures.append(future)
         self._producer.flush(FLUSH_SECONDS)
         self._require_acknowledged(part, futures)
+
+    def _announce(self, partitions: Collection[TopicPartition]) -> None:
+        """What `send` does before it queues a record, for all these partitions at once."""
+        for topic in {tp.topic for tp in partitions}:
+            there = self._producer.partitions_for(topic) or ()
+            if missing := [tp for tp in partitions if tp.topic == topic and tp.partition not in there]:
+                raise Doubt(f"there is no {topic}/{missing[0].partition}")
+        manager = self._producer._transaction_manager  # noqa: SLF001
+        if manager.is_transactional():
+            for tp in partitions:
+                manager.maybe_add_partition_to_transaction(tp)
 
     def _require_acknowledged(self, part: Sequence[Record], futures: Sequence[Any]) -> None:
         for record, future in zip(part, futures, strict=True):

@@ -40,8 +40,9 @@ JSON = b"application/json"
 CHUNK, TOPICS = b"yewu.chunk", b"yewu.topics"
 """The types of the ledger's records."""
 
-_tags = msgspec.json.Encoder().encode
+_json = msgspec.json.Encoder().encode
 _read_tags = msgspec.json.Decoder(list[str]).decode
+_read_id = msgspec.json.Decoder(UUID).decode
 
 
 class Record(NamedTuple):
@@ -140,32 +141,39 @@ def record_of(published: Published, topics: Topics) -> Record:
     """A row as a record. Unpublishable if none of the topics is its."""
     line, tags = published
     try:
-        topic = topics.of(kind_of(line.stream_id), restricted=is_restricted(line.type))
+        topic, source, type_ = _whither(kind_of(line.stream_id), line.type, topics.prefix)
         count = topics.partitions[topic]
     except KeyError as unknown:
         raise Unpublishable(line.position, f"nobody knows of {unknown.args[0]}") from None
-    key = line.stream_id.encode()
+    key, at = line.stream_id.encode(), line.recorded_at.astimezone(UTC)
     headers = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", str(line.event_id).encode()),
-        ("ce_source", f"/{kind_of(line.stream_id)}".encode()),
-        ("ce_type", line.type.encode()),
+        ("ce_id", _json(line.event_id)[1:-1]),
+        ("ce_source", source),
+        ("ce_type", type_),
         ("ce_subject", key),
-        ("ce_time", _written(line.recorded_at)),
+        ("ce_time", _written(at)),
         ("content-type", JSON),
-        ("ce_position", str(line.position).encode()),
-        ("ce_version", str(line.version).encode()),
-        ("ce_schema", str(line.schema).encode()),
-        ("ce_effectiveat", _written(line.effective_at)),
+        ("ce_position", b"%d" % line.position),
+        ("ce_version", b"%d" % line.version),
+        ("ce_schema", b"%d" % line.schema),
+        ("ce_effectiveat", _written(line.effective_at.astimezone(UTC))),
         ("ce_actorid", line.actor_id.encode()),
-        ("ce_commandid", str(line.command_id).encode()),
-        ("ce_tags", _tags(tags)),
+        ("ce_commandid", _json(line.command_id)[1:-1]),
+        ("ce_tags", _json(tags)),
         ("ce_meta", line.meta),
     ]
-    at = int(line.recorded_at.timestamp() * 1000)
     if size_of(published) > LARGEST:
         raise Unpublishable(line.position, f"it has {size_of(published)} bytes, more than Kafka's topics take")
-    return Record(topic, partition_of(line.stream_id, count), key, line.data, headers, at)
+    millisecond = int(at.timestamp() * 1000)
+    return Record(topic, partition_of(line.stream_id, count), key, line.data, headers, millisecond)
+
+
+@lru_cache(maxsize=1 << 12)
+def _whither(kind: str, type_: str, prefix: str) -> tuple[str, bytes, bytes]:
+    """The topic of such events, and their source and type in headers. KeyError if nobody knows the type."""
+    topic = Topics(prefix=prefix, partitions={}).of(kind, restricted=is_restricted(type_))
+    return topic, f"/{kind}".encode(), type_.encode()
 
 
 def size_of(published: Published) -> int:
@@ -176,21 +184,21 @@ def size_of(published: Published) -> int:
 
 def published_of(headers: Iterable[tuple[str, bytes]], value: bytes) -> Published:
     """The row that a record was made of. Unreadable if it was not."""
-    said = dict(headers)
     try:
+        said = dict(headers)
         line = Line(
-            position=int(said["ce_position"]),
-            stream_id=said["ce_subject"].decode(),
-            version=int(said["ce_version"]),
-            type=said["ce_type"].decode(),
-            schema=int(said["ce_schema"]),
-            event_id=UUID(said["ce_id"].decode()),
-            recorded_at=_read(said["ce_time"]),
-            effective_at=_read(said["ce_effectiveat"]),
-            actor_id=said["ce_actorid"].decode(),
-            command_id=UUID(said["ce_commandid"].decode()),
-            data=value,
-            meta=said["ce_meta"],
+            int(said["ce_position"]),
+            said["ce_subject"].decode(),
+            int(said["ce_version"]),
+            said["ce_type"].decode(),
+            int(said["ce_schema"]),
+            _read_id(b'"%b"' % said["ce_id"]),
+            _read(said["ce_time"]),
+            _read(said["ce_effectiveat"]),
+            said["ce_actorid"].decode(),
+            _read_id(b'"%b"' % said["ce_commandid"]),
+            value,
+            said["ce_meta"],
         )
         return Published(line, _read_tags(said["ce_tags"]))
     except KeyError as missing:
@@ -224,7 +232,7 @@ def ledger_record(entry: Manifest | Contract, topics: Topics, at: datetime) -> R
     headers = [("ce_specversion", b"1.0"), ("ce_type", kind), ("ce_source", b"/ledger"), ("content-type", JSON)]
     key, value = str(entry.store).encode(), msgspec.json.encode(entry)
     headers.append(("ce_id", f"{entry.store}-{entry.last if isinstance(entry, Manifest) else 'topics'}".encode()))
-    headers.append(("ce_time", _written(at)))
+    headers.append(("ce_time", _written(at.astimezone(UTC))))
     return Record(topics.ledger, 0, key, value, headers, int(at.timestamp() * 1000))
 
 
@@ -246,7 +254,9 @@ def hexes(hashes: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def _written(at: datetime) -> bytes:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds").encode() + b"Z"
+    """An instant in UTC, to the microsecond even where that is 0."""
+    text = _json(at)
+    return text[1:-1] if at.microsecond else text[1:-2] + b".000000Z"
 
 
 def _read(text: bytes) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from projections.rules import contracts, credit, customers, development, legal, organisation, service
+from projections.rules import contracts, credit, customers, development, legal, organisation, records, service
 from projections.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -15,5 +15,6 @@ RULES: tuple[Rule, ...] = (
     *contracts.RULES,
     *credit.RULES,
     *legal.RULES,
+    *records.RULES,
 )
 BY_NUMBER: Mapping[str, Rule] = {rule.number: rule for rule in RULES}

@@ -19,7 +19,9 @@ from aggregates.business.contract import (
     ContractTerminated,
     ContractVoided,
 )
-from aggregates.ids import ContractId
+from aggregates.business.negotiation import NegotiationBriefApproved, NegotiationOpened
+from aggregates.business.opportunity import NeedsConfirmed, OpportunityAbandoned, OpportunityLost, OpportunityReopened
+from aggregates.ids import ContractId, OpportunityId
 from aggregates.risk.legal_review import LegalReviewPassed
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates.following import Stage, Succession
@@ -35,6 +37,22 @@ ENDS = (ContractTerminated, ContractExpired)
 BY_AMOUNT = ByAmount(field="amount", parameter="P-39", value="deputy", within=(Role.DEPUTY, Role.MANAGER))
 
 A_CONTRACT: dict[str, Any] = {"cases": ContractId, "owed_by": Role.BUSINESS_DEVELOPMENT, "ladder": LADDER}
+
+KNOWN_AND_BRIEFED = Precedence(
+    "R-BD-5",
+    "Nobody negotiates before the customer has confirmed what is needed and the brief is approved.",
+    cases=OpportunityId,
+    clauses=("2.2.3-c", "3.1.3-a", "3.1.3-b"),
+    mode=Mode.PREVENT,
+    first=(NeedsConfirmed, NegotiationBriefApproved),
+    then=(NegotiationOpened,),
+    every=True,
+    case_in={NegotiationBriefApproved: "opportunity_id", NegotiationOpened: "opportunity_id"},
+    shelved=(OpportunityLost, OpportunityAbandoned),
+    resumed=(OpportunityReopened,),
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+    ladder=LADDER,
+)
 
 REVIEWED = Precedence(
     "R-BD-6",
@@ -93,6 +111,7 @@ NOT_BY_ITS_DRAFTER = FourEyes(
     first=dict.fromkeys(DRAFTS, ACTOR),
     second=dict.fromkeys((ContractApproved, *SIGNATURES), ACTOR),
     ever=True,
+    in_order=True,
     over=(*SIGNATURES, *ENDS, ContractVoided),
     **A_CONTRACT,
 )
@@ -107,6 +126,7 @@ BY_AUTHORITY = AuthorityAt(
 )
 
 RULES: tuple[Rule, ...] = (
+    KNOWN_AND_BRIEFED,
     REVIEWED,
     HANDED_OVER,
     ONE_TEXT,

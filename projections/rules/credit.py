@@ -38,6 +38,7 @@ from aggregates.risk.receivable import (
     ReceivableRaised,
     ReceivableSettled,
     ReceivableWrittenOff,
+    WriteOffRequested,
 )
 from aggregates.term import months_after
 from projections.reference import Reference
@@ -252,6 +253,26 @@ BY_AUTHORITY = AuthorityAt(
     },
 )
 
+NOT_BY_WHO_ASKED = FourEyes(
+    "R-GEN-2.write-off",
+    "Whoever asks that something is written off does not approve it.",
+    cases=ReceivableId,
+    clauses=("1.3.1", "5.2.2-b"),
+    mode=Mode.PREVENT,
+    first={WriteOffRequested: ACTOR},
+    second={ReceivableWrittenOff: ACTOR},
+    in_order=True,
+)
+
+WRITTEN_OFF_BY_AUTHORITY = AuthorityAt(
+    "R-GEN-1.write-off",
+    "Only the manager writes off what a customer owes.",
+    cases=ReceivableId,
+    clauses=("1.3.1", "5.2.2-b"),
+    mode=Mode.PREVENT,
+    of={ReceivableWrittenOff: Role.MANAGER},
+)
+
 RULES: tuple[Rule, ...] = (
     CREDIT_CHECKED,
     INSIDE_THE_LIMIT,
@@ -260,4 +281,6 @@ RULES: tuple[Rule, ...] = (
     NOT_THE_ASSESSOR,
     NOT_THE_REQUESTER,
     BY_AUTHORITY,
+    NOT_BY_WHO_ASKED,
+    WRITTEN_OFF_BY_AUTHORITY,
 )

@@ -21,7 +21,7 @@ from aggregates.term import months_after
 from projections.reference import Reference
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates.following import Cadence, Response
-from projections.rules.templates.people import ACTOR, FourEyes
+from projections.rules.templates.people import ACTOR, AuthorityAt, FourEyes
 from projections.rules.templates.preceding import Precedence
 from projections.rules.templates.values import Threshold
 from projections.rules.term import Limit
@@ -107,4 +107,20 @@ APPROVED_BY_ANOTHER = FourEyes(
     ever=True,
 )
 
-RULES: tuple[Rule, ...] = (WATCHED, WELL_FOUNDED, APPROVED_FIRST, DECIDED, APPROVED_BY_ANOTHER)
+APPROVED_BY_THE_MANAGER = AuthorityAt(
+    "R-GEN-1.plan",
+    "Only the manager approves a plan.",
+    cases=DevelopmentPlanId,
+    clauses=("1.3.1", "2.2.1-c", "3.1.2-a"),
+    mode=Mode.PREVENT,
+    of={DevelopmentPlanApproved: Role.MANAGER},
+)
+
+RULES: tuple[Rule, ...] = (
+    WATCHED,
+    WELL_FOUNDED,
+    APPROVED_FIRST,
+    DECIDED,
+    APPROVED_BY_ANOTHER,
+    APPROVED_BY_THE_MANAGER,
+)

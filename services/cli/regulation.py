@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from projections.regulation import BY_ID, Clause, State, rules_of
 from projections.rules.duty import Verdict
 from services.cli.client import SaidNo, ask, language
 from services.cli.derived import AsJson
-from services.cli.output import console, show
+from services.cli.output import show
 from services.language import Language, label, say
 
 regulation = typer.Typer(no_args_is_help=True, help="管理办法 / the regulation")
@@ -39,7 +40,7 @@ def coverage(
         show(answer, as_json=True)
         return
     for line in answer["items"]:
-        console.print(_covered(line, Language(language())), markup=False, soft_wrap=True)
+        _say(_covered(line, Language(language())))
 
 
 @regulation.command()
@@ -61,11 +62,16 @@ def evidence(
     if as_json:
         show({"clause": clause, "population": population, "cases": [*_cases(clause, asked)]}, as_json=True)
         return
-    console.print(f"{clause}  {known.zh if ours is Language.CHINESE else known.en}", markup=False, soft_wrap=True)
+    _say(f"{clause}  {known.zh if ours is Language.CHINESE else known.en}")
     for rule in population.values():
-        console.print(_counted(rule, ours), markup=False, soft_wrap=True)
+        _say(_counted(rule, ours))
     for case in _cases(clause, asked):
-        console.print(_judged(case, ours), markup=False, soft_wrap=True)
+        _say(_judged(case, ours))
+
+
+def _say(line: str) -> None:
+    """One of very many lines, none of which needs a colour."""
+    sys.stdout.write(line + "\n")
 
 
 def _covered(line: Mapping[str, Any], ours: Language) -> str:

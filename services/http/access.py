@@ -53,8 +53,10 @@ class Reader(NamedTuple):
             return None
         if not any(actor.roles & readers.roles for actor in self.actors):
             raise Forbidden(readers.roles)
+        areas = frozenset(area for actor in self.actors if actor.roles & readers.own_area for area in actor.areas)
+        levels = (level for level, roles in readers.levels.items() if roles & self.roles)
         return Scope(
-            areas=frozenset(area for actor in self.actors if actor.roles & readers.own_area for area in actor.areas),
+            areas=areas.union(levels),
             people=frozenset(actor.id for actor in self.actors if actor.roles & readers.own),
         )
 

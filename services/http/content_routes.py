@@ -5,39 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import FileResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from aggregates.actor import Role
 from aggregates.ids import AnyId
+from aggregates.information.level import KEEPERS
 from aggregates.readers import Readers
 from aggregates.text import Code
 from infra.contents import FORMATS, Contents
-from infra.dispatcher import NotFound
+from infra.dispatcher import Forbidden, NotFound
 from infra.settings import Settings
-from services.http.access import reader_of
+from projections.contracts import READERS as CONTRACT_READERS
+from services.http.access import Reader, readable, reader_of
 from services.http.problems import too_large
 from services.http.tokens import Tokens
 from services.http.wire import Endpoint, Reply, Request
 from services.runtime import Runtime
 
 SENDERS = Readers(everything=frozenset({Role.EMPLOYEE}))
-READERS = Readers(
-    everything=frozenset(
-        {
-            Role.MANAGER,
-            Role.DEPUTY,
-            Role.AUDITOR,
-            Role.LEGAL,
-            Role.RECORDS,
-            Role.BUSINESS_DEVELOPMENT,
-            Role.BUSINESS_DEVELOPMENT_LEAD,
-        }
-    ),
-    restricted=True,
-)
-"""Whoever writes, reviews, approves or files contracts."""
+READERS = replace(CONTRACT_READERS, restricted=True)
+"""Of a file that is in no document: whoever reads contracts. Else whoever reads the document."""
 
 
 def content_routes(runtime: Runtime, tokens: Tokens, settings: Settings) -> Iterator[Route]:
@@ -71,13 +61,13 @@ class ContentHandler:
     async def give(self, request: Request) -> ASGIApp:
         """A file, to be saved and not to be shown; that somebody reads it is put on record."""
         reader = await reader_of(self._runtime, self._tokens, request)
-        reader.scope(READERS)
         request.has_no_query()
         content = request.parameters["hash"]
+        read = await self._admitted(reader, content)
         kept, path = self._contents.kept(content), self._contents.path(content)
         if kept is None or path is None:
             raise NotFound(content)
-        self._runtime.readings.note(reader.by, reader.roles, Code("contents.one"), {AnyId(content): {Code("content")}})
+        self._runtime.readings.note(reader.by, reader.roles, Code("contents.one"), {read: {Code("content")}})
         return FileResponse(
             path,
             media_type=kept.type,
@@ -88,3 +78,17 @@ class ContentHandler:
                 "X-Content-Type-Options": "nosniff",
             },
         )
+
+    async def _admitted(self, reader: Reader, content: str) -> AnyId:
+        """What of it is read: a document, or the bare file. Forbidden if neither may be."""
+        async with self._runtime.rows.read() as reading:
+            connection = reading.db.connection
+            query = "SELECT document_id FROM document_file_row WHERE content = %s"
+            in_documents = [found for (found,) in await (await connection.execute(query, (content,))).fetchall()]
+            admitted = await readable(connection, self._runtime.model.schema, reader, in_documents)
+        if not in_documents:
+            reader.scope(READERS)
+            return AnyId(content)
+        if not admitted:
+            raise Forbidden(KEEPERS)
+        return AnyId(min(admitted))

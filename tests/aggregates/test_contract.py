@@ -76,7 +76,7 @@ def of_amount(amount: int, content: ContentHash = TEXT) -> Terms:
     return replace(terms, content=content, amount=Decimal(amount), payments=paid)
 
 
-drafted = ContractDrafted(customer_id=ACME, terms=terms, drafter_id=ANNA, opportunity_id=DEAL)
+drafted = ContractDrafted(customer_id=ACME, terms=terms, drafted_by=(ANNA,), opportunity_id=DEAL)
 approved = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(400_000), approver_id=BORIS)
 signed = ContractSigned(
     customer_id=ACME, content=TEXT, amount=Decimal(400_000), signatory_id=BORIS, place=HERE,
@@ -141,7 +141,7 @@ def test_from_a_negotiation_only_what_was_agreed() -> None:
 )
 def test_terms_that_contradict_themselves_are_refused(wrong: Terms, because: str) -> None:
     given(Contract).when(Contract.draft, SELLER, ACME, wrong, customer).then_refused(because)
-    given(Contract, drafted).when(Contract.redraft, SELLER, wrong).then_refused(because)
+    given(Contract, drafted).when(Contract.redraft, SELLER, wrong, cleared).then_refused(because)
 
 
 # From review to signature
@@ -160,7 +160,7 @@ def test_5_2_4_a_nothing_is_approved_or_signed_that_counsel_has_not_let_pass() -
 
 
 def test_a_new_draft_takes_a_new_review_and_a_new_approval() -> None:
-    redrafted = ContractRedrafted(customer_id=ACME, terms=other, drafter_id=ANNA)
+    redrafted = ContractRedrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,))
     history = (drafted, approved, redrafted)
     given(Contract, *history).when(Contract.sign, **signing()).then_refused("The text has changed")
     given(Contract, *history).when(Contract.sign, **signing(content=OTHER)).then_refused("not passed legal review")
@@ -170,8 +170,15 @@ def test_a_new_draft_takes_a_new_review_and_a_new_approval() -> None:
     )
 
 
+def test_whoever_let_a_text_pass_does_not_draft_it_afterwards() -> None:
+    counsel = Actor(id=WANG, roles=frozenset({Role.BUSINESS_DEVELOPMENT}))
+    refused = "Whoever reviewed this text"
+    given(Contract, drafted).when(Contract.redraft, counsel, terms, cleared).then_refused(refused)
+    given(Contract, drafted, signed).when(Contract.amend, counsel, terms, cleared).then_refused(refused)
+
+
 def test_the_same_text_again_still_takes_a_new_approval() -> None:
-    again = ContractRedrafted(customer_id=ACME, terms=terms, drafter_id=ANNA)
+    again = ContractRedrafted(customer_id=ACME, terms=terms, drafted_by=(ANNA,))
     given(Contract, drafted, approved, again).when(Contract.sign, **signing()).then_refused("not been approved")
 
 
@@ -179,8 +186,8 @@ def test_the_same_text_again_still_takes_a_new_approval() -> None:
     "author", [DEPUTY, replace(DEPUTY, id=WANG, delegation=Delegation(number=Code("D-1"), grantor_id=BORIS))]
 )
 def test_whoever_drafted_any_of_it_neither_approves_nor_signs(author: Actor) -> None:
-    by_the_deputy = ContractRedrafted(customer_id=ACME, terms=terms, drafter_id=BORIS)
-    for history in ((replace(drafted, drafter_id=BORIS),), (drafted, by_the_deputy), (by_the_deputy, drafted)):
+    by_the_deputy = ContractRedrafted(customer_id=ACME, terms=terms, drafted_by=(BORIS,))
+    for history in ((replace(drafted, drafted_by=(BORIS,)),), (drafted, by_the_deputy), (by_the_deputy, drafted)):
         given(Contract, *history).when(Contract.approve, author, TEXT, cleared, limits).then_refused("Whoever drafted")
         given(Contract, *history, approved).when(Contract.sign, **signing(author)).then_refused("Whoever drafted")
         given(Contract, *history).when(Contract.return_draft, author, WHY).then_refused("Whoever drafted")
@@ -266,8 +273,8 @@ def test_an_amendment_is_reviewed_approved_and_signed_like_the_first_text_and_on
         amount=Decimal(450_000),
         payments=(*terms.payments, Instalment(number=Code("c"), amount=Decimal(50_000), due=date(2026, 10, 1))),
     )
-    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=more, drafter_id=ANNA)
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, more).then(amendment)
+    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=more, drafted_by=(ANNA,))
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, more, cleared).then(amendment)
     history = (drafted, approved, signed, amendment)
     both = LegalClearance(contract_id=THIS, passed={TEXT: (WANG,), OTHER: (WANG,)})
     ok = ContractApproved(customer_id=ACME, content=OTHER, amount=Decimal(450_000), approver_id=BORIS)
@@ -286,9 +293,11 @@ def test_an_amendment_is_reviewed_approved_and_signed_like_the_first_text_and_on
 
 def test_what_is_promised_cannot_be_left_out_of_an_amendment() -> None:
     less = replace(other, obligations=())
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, less).then_refused("cannot be left out: 1")
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, less, cleared).then_refused("cannot be left out: 1")
     same_number = replace(other, payments=(replace(terms.payments[0], number=Code("1"), amount=Decimal(400_000)),))
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, same_number).then_refused("cannot be left out: a, b")
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, same_number, cleared).then_refused(
+        "cannot be left out: a, b"
+    )
 
 
 def test_it_ends_before_its_time_or_when_the_time_is_over() -> None:
@@ -309,16 +318,17 @@ def test_before_the_signature_it_is_returned_or_given_up() -> None:
     given(Contract, drafted, approved, returned).when(Contract.sign, **signing()).then_refused("not been approved")
     given(Contract, drafted).when(Contract.void, WHY).then(ContractVoided(reason=WHY))
     given(Contract, drafted, signed).when(Contract.void, WHY).then_refused("terminate")
-    given(Contract, drafted, ContractVoided(reason=WHY)).when(Contract.redraft, SELLER, terms).then_refused(
+    given(Contract, drafted, ContractVoided(reason=WHY)).when(Contract.redraft, SELLER, terms, cleared).then_refused(
         "Only a draft"
     )
 
 
 EVENTS: list[ContractEvent] = [
-    drafted, ContractRedrafted(customer_id=ACME, terms=other, drafter_id=BORIS), approved, ContractReturned(reason=WHY),
+    drafted, ContractRedrafted(customer_id=ACME, terms=other, drafted_by=(BORIS,)), approved,
+    ContractReturned(reason=WHY),
     ContractVoided(reason=WHY), signed, handed_over, ContractHandoverAccepted(), ContractHandoverReturned(reason=WHY),
     ContractObligationFulfilled(number=Code("1"), evidence=WHY),
-    ContractAmendmentDrafted(customer_id=ACME, terms=other, drafter_id=ANNA),
+    ContractAmendmentDrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,)),
     ContractAmended(customer_id=ACME, content=OTHER, amount=Decimal(1), signatory_id=BORIS),
     ContractTerminated(customer_id=ACME, reason=WHY), ContractExpired(customer_id=ACME),
 ]  # fmt: skip

@@ -28,7 +28,7 @@ CONTRACT, TEXT, MENDED = ContractId("contract-1"), ContentHash("sha256:a"), Cont
 ANNA, LEI, MEI = EmployeeId("employee-anna"), EmployeeId("employee-lei"), EmployeeId("employee-mei")
 COUNSEL = Actor(id=LEI, roles=frozenset({Role.LEGAL, Role.EMPLOYEE}))
 OTHER_COUNSEL = replace(COUNSEL, id=MEI)
-BY_ANNA = ContractStanding(contract_id=CONTRACT, authors=(ANNA,))
+BY_ANNA = ContractStanding(contract_id=CONTRACT, authors=(ANNA,), content=TEXT)
 WORDS = Text("words")
 
 requested = LegalReviewRequested(contract_id=CONTRACT, content=TEXT, complexity=Difficulty.SIMPLE)
@@ -44,10 +44,16 @@ def post(person: EmployeeId, *roles: Role) -> Post:
 
 
 def test_5_2_4_a_a_review_is_asked_for_on_one_text() -> None:
-    given(LegalReview).when(LegalReview.request, CONTRACT, TEXT, Difficulty.SIMPLE).then(requested)
-    given(LegalReview, requested).when(LegalReview.request, CONTRACT, TEXT, Difficulty.SIMPLE).then_refused(
-        "requested already"
-    )
+    asked = (CONTRACT, TEXT, Difficulty.SIMPLE, BY_ANNA)
+    given(LegalReview).when(LegalReview.request, *asked).then(requested)
+    given(LegalReview, requested).when(LegalReview.request, *asked).then_refused("requested already")
+
+
+def test_5_2_4_a_nobody_reviews_what_might_still_be_drafted_by_themselves() -> None:
+    asked = (CONTRACT, MENDED, Difficulty.SIMPLE, BY_ANNA)
+    given(LegalReview).when(LegalReview.request, *asked).then_refused("not the present text")
+    case = given(LegalReview, requested, on_conditions)
+    case.when(LegalReview.let_pass, COUNSEL, MENDED, BY_ANNA).then_refused("not the present text")
 
 
 def test_5_2_4_a_what_passes_is_the_text_that_was_asked_about() -> None:
@@ -64,7 +70,8 @@ def test_5_2_4_a_conditions_are_looked_at_again_in_the_same_or_another_text() ->
     given(LegalReview, requested).when(LegalReview.let_pass_on_conditions, COUNSEL, WORDS, BY_ANNA).then(on_conditions)
     case = given(LegalReview, requested, on_conditions)
     case.when(LegalReview.let_pass, COUNSEL, TEXT, BY_ANNA).then(passed)
-    case.when(LegalReview.let_pass, COUNSEL, MENDED, BY_ANNA).then(replace(passed, content=MENDED))
+    mended = replace(BY_ANNA, content=MENDED)
+    case.when(LegalReview.let_pass, COUNSEL, MENDED, mended).then(replace(passed, content=MENDED))
     case.when(LegalReview.reject, COUNSEL, WORDS, BY_ANNA).then(rejected)
 
 

@@ -45,13 +45,14 @@ from aggregates.service.complaint import (
     Severity,
 )
 from aggregates.text import Code, Personal, Text
-from infra.read_model.tables import Table
 from projections import complaints
 from projections.complaints import Busy, ComplaintFigures, ComplaintRow, HandlerRow, Spread, Stage
+from projections.customers import CustomerRow
 from projections.employees import EmployeeRow
 from projections.question import Database
-from projections.row import Row, key_fields
+from projections.row import key_fields
 from tests.given import MONDAY, history, recorded
+from tests.projections.tables import filled
 
 T = TypeVar("T")
 ANNA, BORIS, LI = EmployeeId("employee-anna"), EmployeeId("employee-boris"), EmployeeId("employee-li")
@@ -318,18 +319,7 @@ def test_imported_work_is_that_of_the_person_of_the_source() -> None:
 def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
 
-    def put(*given: Row) -> str:
-        with psycopg.connect(empty_database) as db:
-            for kind in (ComplaintRow, HandlerRow, EmployeeRow):
-                table = Table(kind)
-                db.execute(table.create("public").encode())
-                marks = ", ".join(["%s"] * len(table.fields))
-                for row in given:
-                    if type(row) is kind:
-                        db.execute(f"INSERT INTO {table.name} VALUES ({marks})".encode(), table.line(row))
-        return empty_database
-
-    return put
+    return lambda *given: filled(empty_database, (ComplaintRow, HandlerRow, EmployeeRow, CustomerRow), given)
 
 
 def asked(url: str, question: Callable[[Database], Awaitable[T]]) -> T:
@@ -364,6 +354,21 @@ def test_the_board_shows_all_complaints_or_those_asked_for(rows: Callable[..., s
     assert asked(url, lambda db: board(db, customer_id=OLGA)) == [two]
     assert asked(url, lambda db: board(db, unit=HEATING)) == [three]
     assert asked(url, lambda db: board(db, handler_id=ANNA, open=False)) == []
+
+
+def test_open_complaints_of_a_merged_customer_are_those_of_the_one_that_goes_on(rows: Callable[..., str]) -> None:
+    gone = CustomerRow(customer_id=CARL, name=WORDS, registered_at=MONDAY, source=Code("fair"), merged_into=OLGA)
+    on_file = CustomerRow(customer_id=OLGA, name=WORDS, registered_at=MONDAY, source=Code("fair"))
+    url = rows(a_case(1), a_case(2, closed), a_case(3, customer=OLGA), gone, on_file)
+    found = asked(url, complaints.board)
+    assert {row.complaint_id: row.customer_id for row in found} == {
+        "complaint-1": OLGA, "complaint-2": CARL, "complaint-3": OLGA,
+    }  # fmt: skip
+    hers = asked(url, lambda db: complaints.board(db, customer_id=OLGA))
+    assert [row.complaint_id for row in hers] == ["complaint-1", "complaint-3"]
+    one = asked(url, lambda db: complaints.one(db, ComplaintId("complaint-1")))
+    assert one is not None
+    assert one.customer_id == OLGA
 
 
 def test_one_complaint_is_found_with_all_that_is_known_of_it(rows: Callable[..., str]) -> None:

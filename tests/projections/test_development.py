@@ -28,13 +28,15 @@ from aggregates.business.research import ResearchOpened, ResearchPublished, Segm
 from aggregates.business.segment import IntelligenceRecorded, Reliability, SegmentUnwatched, SegmentWatched
 from aggregates.event import Event
 from aggregates.facts import PlanStanding, PublishedResearch
-from aggregates.ids import CustomerId, DevelopmentPlanId, ResearchId, SegmentId
+from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, OpportunityId, ResearchId, SegmentId
 from aggregates.text import Code, Text
 from infra.read_model.references import References
 from infra.read_model.tables import Table
 from projections import campaigns, plans, research, segments
 from projections.campaigns import CampaignRow
 from projections.customers import CustomerRow
+from projections.opportunities import OpportunityRow
+from projections.outreach import OutreachRow
 from projections.plans import PlanRow
 from projections.question import Database
 from projections.reference import REFERENCE_EVENTS
@@ -97,7 +99,8 @@ def folded(view: View[Any], key: str | tuple[str, ...], story: Iterable[Happened
 def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
     kinds: tuple[type[Row], ...] = (
-        SegmentRow, IntelligenceRow, ResearchRow, PlanRow, CampaignRow, CustomerRow, DutyRow,
+        SegmentRow, IntelligenceRow, ResearchRow, PlanRow, CampaignRow, CustomerRow, OpportunityRow, OutreachRow,
+        DutyRow,
     )  # fmt: skip
 
     def put(*given: Row) -> str:
@@ -280,7 +283,11 @@ def test_3_1_2_a_how_far_a_goal_is_is_counted_from_what_happened(rows: Callable[
         Decimal(12),
         Decimal(2),
     )
-    assert (of_money.measure, of_money.due, of_money.reached) == (Measure.AMOUNT, date(2026, 4, 1), None)
+    assert (of_money.measure, of_money.due, of_money.reached) == (
+        Measure.AMOUNT,
+        date(2026, 4, 1),
+        Decimal(0),
+    )
     assert [g.number for g in answer(url, lambda db: plans.goals(db, plan_id=PLAN, measure=Measure.AMOUNT))] == [2]
 
 
@@ -297,3 +304,66 @@ def test_3_1_2_b_the_channels_that_were_planned_stand_beside_those_used(rows: Ca
     (ended,) = answer(url, lambda db: campaigns.on_record(db, running=False))
     assert (running.campaign_id, running.ended_at) == ("campaign-2", None)
     assert (ended.campaign_id, ended.ended_at, ended.result) == ("campaign-1", on(9), WORDS)
+
+
+def test_3_1_2_b_what_each_channel_of_a_plan_yields_is_counted_from_contacts(rows: Callable[..., str]) -> None:
+    def approached(number: int, channel: Code, campaign: str, **outcomes: int) -> Row:
+        return OutreachRow(
+            customer_id=CustomerId(f"customer-{number}"),
+            channel=channel,
+            campaign=campaign,
+            contacts=sum(outcomes.values()),
+            outcomes={Code(outcome): times for outcome, times in outcomes.items()},
+        )
+
+    url = rows(
+        *planned(drafted, submitted, approved),
+        folded(campaigns.campaigns, "campaign-1", happened("campaign-1", (started, on(4)))),
+        approached(1, PHONE, "campaign-1", interested=1, silent=2),
+        approached(2, PHONE, "campaign-1", silent=1),
+        approached(2, FAIR, "campaign-1", interested=1),
+        approached(3, PHONE, "", interested=5),
+    )
+    by_channel = {use.channel: use for use in answer(url, campaigns.channels)}
+    assert by_channel.keys() == {PHONE, FAIR, POST}
+    assert (by_channel[PHONE].campaigns, by_channel[PHONE].contacts, by_channel[PHONE].customers) == (1, 4, 2)
+    assert by_channel[PHONE].outcomes == {"interested": 1, "silent": 3}
+    assert (by_channel[FAIR].campaigns, by_channel[FAIR].contacts) == (0, 1)
+    assert (by_channel[POST].contacts, by_channel[POST].customers, by_channel[POST].outcomes) == (0, 0, {})
+    unused = answer(url, lambda db: campaigns.channels(db, used=False))
+    assert unused == []
+
+
+def test_3_1_2_a_opportunities_and_what_they_come_to_count_for_the_plans_segments(rows: Callable[..., str]) -> None:
+    def opportunity(number: int, at: datetime, closed_on: date | None, whose: int = 1, *, signed: bool = True) -> Row:
+        return OpportunityRow(
+            opportunity_id=OpportunityId(f"opportunity-{number}"),
+            identified_at=at,
+            stage_since=at,
+            customer_id=CustomerId(f"customer-{whose}"),
+            closed_on=closed_on,
+            won_value=None if closed_on is None else Decimal(100),
+            contract_id=ContractId(f"contract-{number}") if closed_on is not None and signed else None,
+        )
+
+    measures = (Measure.OPPORTUNITIES, Measure.CONTRACTS, Measure.AMOUNT, Measure.CONTACTS)
+    goals = tuple(Goal(measure=measure, target=Decimal(9), due=date(2026, 3, 10)) for measure in measures)
+    url = rows(
+        *planned(replace(drafted, goals=goals)),
+        customer(1, on(1), "bakeries"),
+        customer(2, on(1), "hotels"),
+        opportunity(1, on(3, 0), date(2026, 3, 3)),
+        opportunity(2, on(10, 23), date(2026, 3, 10)),
+        opportunity(3, on(2), date(2026, 3, 2)),
+        opportunity(4, on(11), date(2026, 3, 11)),
+        opportunity(5, on(5), None),
+        opportunity(6, on(5), date(2026, 3, 6), signed=False),
+        opportunity(7, on(5), date(2026, 3, 6), whose=2),
+    )
+    reached = {goal.measure: goal.reached for goal in answer(url, plans.goals)}
+    assert reached == {
+        Measure.OPPORTUNITIES: Decimal(4),
+        Measure.CONTRACTS: Decimal(2),
+        Measure.AMOUNT: Decimal(200),
+        Measure.CONTACTS: None,
+    }

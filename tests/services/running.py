@@ -85,6 +85,10 @@ class Yewu:
         clerk = self.as_(self.appointed(Role.CUSTOMER_SERVICE))
         return str(done(clerk.post("/customers", json={"name": name, "source": "fair"}))["id"])
 
+    def file(self) -> str:
+        """The hash of a file that is kept here, and that nobody else has named."""
+        return str(done(self.manager.post("/contents", content=f"%PDF-1.7\n% {uuid4()}".encode()))["content"])
+
     def complaint(self, customer_id: str | None = None) -> str:
         """A complaint just received, with facts and what is asked for."""
         clerk = self.as_(self.appointed(Role.CUSTOMER_SERVICE))

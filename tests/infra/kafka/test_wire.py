@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aggregates.service.complaint import ComplaintReceived
 from infra.codec import Line, Published
+from infra.kafka.records import Headers
 from infra.kafka.wire import (
     LARGEST,
     Topics,
@@ -118,6 +119,8 @@ def test_an_event_without_a_place_is_named(changed: dict[str, Any], why: str) ->
 
 def test_a_record_of_somebody_else_is_not_taken_for_ours() -> None:
     headers = record_of(Published(RECEIVED, []), TOPICS).headers
+    with pytest.raises(Unreadable, match="Found invalid record structure"):
+        published_of(Headers(b"\2"), b"{}")
     with pytest.raises(Unreadable, match="no header ce_id"):
         published_of([each for each in headers if each[0] != "ce_id"], b"{}")
     with pytest.raises(Unreadable):

@@ -14,10 +14,20 @@ from msgspec.structs import replace
 from aggregates.actor import Actor, Role
 from aggregates.business import contract
 from aggregates.business.contract import Contract
+from aggregates.business.negotiation import Negotiation, NegotiationBriefPrepared, Status
+from aggregates.business.opportunity import NeedsConfirmed
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import decide
-from aggregates.facts import CreditStanding, CustomerStanding, LegalClearance, Quantity, Setting, Unit
-from aggregates.ids import ContractId, CustomerId
+from aggregates.facts import (
+    CreditStanding,
+    CustomerStanding,
+    LegalClearance,
+    OpportunityStanding,
+    Quantity,
+    Setting,
+    Unit,
+)
+from aggregates.ids import ContractId, CustomerId, OpportunityId
 from aggregates.organisation.department import RoleAssigned
 from aggregates.refused import Refused
 from aggregates.risk.legal_review import LegalReviewPassed
@@ -132,3 +142,24 @@ def test_2_2_2_a_a_deputy_who_decides_on_too_much_is_found(monkeypatch: pytest.M
     monkeypatch.setattr(contract, "_must_have_authority", lambda *_: None)
     case.approve(DEPUTY)
     assert case.stands(contracts.BY_AUTHORITY) is Verdict.VIOLATED
+
+
+def test_3_1_3_b_a_negotiation_opened_without_its_brief_is_found() -> None:
+    deal = OpportunityId("opportunity-1")
+    brief = NegotiationBriefPrepared(
+        opportunity_id=deal, customer_id=CARL, aims=WORDS, floor_price=Decimal(1), payment_days=30, concessions=WORDS,
+        amount=Decimal(1), team=(ANNA,), authors=(ANNA,),
+    )  # fmt: skip
+    negotiation = Negotiation().evolve(brief)
+    standing = OpportunityStanding(opportunity_id=deal, customer_id=CARL, open=True, needs_confirmed=True)
+    with pytest.raises(Refused):
+        decide(negotiation, Negotiation.open, by=SELLER, opportunity=standing)
+    negotiation = replace(negotiation, status=Status.APPROVED)  # the gate believes what nobody said
+    (opened,) = decide(negotiation, Negotiation.open, by=SELLER, opportunity=standing)
+    needs = NeedsConfirmed(customer_id=CARL, statement=WORDS, confirmed_by=WORDS)
+    happened = [
+        Happened(needs, on(2), stream_id=deal),
+        Happened(brief, on(2), stream_id="negotiation-1"),
+        Happened(opened, on(3), stream_id="negotiation-1"),
+    ]
+    assert verdict(contracts.KNOWN_AND_BRIEFED, *happened, case=deal) is Verdict.VIOLATED

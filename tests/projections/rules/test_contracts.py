@@ -22,9 +22,11 @@ from aggregates.business.contract import (
     ContractTerminated,
     ContractVoided,
 )
+from aggregates.business.negotiation import NegotiationBriefApproved, NegotiationOpened
+from aggregates.business.opportunity import NeedsConfirmed, OpportunityLost
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Envelope, Event
-from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
 from aggregates.organisation.department import RoleAssigned
 from aggregates.risk.legal_review import LegalReviewPassed
 from aggregates.text import Code, ContentHash, Text
@@ -35,6 +37,7 @@ from projections.rules.templates.people import AuthorityAt
 from tests.projections.rules.cases import ANNA, BORIS, LI, LONG_AFTER, Happened, duty, on, verdict
 
 CONTRACT, REVIEW = ContractId("contract-1"), "review-1"
+DEAL, NEGOTIATION = OpportunityId("opportunity-1"), "negotiation-1"
 CARL, WORDS = CustomerId("customer-carl"), Text("words")
 FIRST, SECOND = ContentHash("sha256:a"), ContentHash("sha256:b")
 LARGE, SMALL = Decimal(500_001), Decimal(500_000)
@@ -51,9 +54,9 @@ def terms(content: ContentHash, amount: Decimal = SMALL) -> Terms:
     )
 
 
-drafted = ContractDrafted(customer_id=CARL, terms=terms(FIRST), drafter_id=ANNA)
-redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
-amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafter_id=ANNA)
+drafted = ContractDrafted(customer_id=CARL, terms=terms(FIRST), drafted_by=(ANNA,))
+redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=(ANNA,))
+amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=(ANNA,))
 passed = LegalReviewPassed(contract_id=CONTRACT, content=FIRST)
 passed_second = replace(passed, content=SECOND)
 approved = ContractApproved(customer_id=CARL, content=FIRST, amount=SMALL, approver_id=BORIS)
@@ -67,12 +70,24 @@ handed_over, accepted = ContractHandedOver(wording=WORDS), ContractHandoverAccep
 given_back = ContractHandoverReturned(reason=WORDS)
 terminated, voided = ContractTerminated(customer_id=CARL, reason=WORDS), ContractVoided(reason=WORDS)
 
+needs = NeedsConfirmed(customer_id=CARL, statement=WORDS, confirmed_by=WORDS)
+briefed = NegotiationBriefApproved(opportunity_id=DEAL, amount=SMALL)
+opened = NegotiationOpened(opportunity_id=DEAL)
+lost = OpportunityLost(reason=Code("price"))
+STREAM_OF = {
+    LegalReviewPassed: REVIEW,
+    NeedsConfirmed: DEAL,
+    OpportunityLost: DEAL,
+    NegotiationBriefApproved: NEGOTIATION,
+    NegotiationOpened: NEGOTIATION,
+}
+
 
 def of(*happened: tuple[Event, int] | tuple[Event, int, str]) -> list[Happened]:
-    """What happened on which day of March, and by whom if not by Anna; reviews lie on a stream of their own."""
+    """What happened on which day of March, and by whom if not by Anna, each on the stream it lies on."""
     found = []
     for event, day, *who in happened:
-        stream_id = REVIEW if isinstance(event, LegalReviewPassed) else str(CONTRACT)
+        stream_id = STREAM_OF.get(type(event), CONTRACT)
         found.append(Happened(event, on(day), who[0] if who else ANNA, stream_id=stream_id))
     return found
 
@@ -85,6 +100,8 @@ DEPUTY = Happened(
 )
 
 KEPT: list[tuple[Rule, list[Happened]]] = [
+    (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (briefed, 3), (opened, 4))),
+    (contracts.KNOWN_AND_BRIEFED, of((briefed, 2), (needs, 3), (opened, 4), (opened, 5))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (redrafted, 3), (passed_second, 4), (signed_second, 4))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4), (passed_second, 5), (amended, 6))),
@@ -114,6 +131,9 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
 ]
 
 BROKEN: list[tuple[Rule, list[Happened]]] = [
+    (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (opened, 4), (briefed, 5))),
+    (contracts.KNOWN_AND_BRIEFED, of((briefed, 3), (opened, 4))),
+    (contracts.KNOWN_AND_BRIEFED, of((opened, 4))),
     (contracts.REVIEWED, of((drafted, 2), (signed, 4))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (redrafted, 3), (signed_second, 4))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (signed, 4), (amended, 6))),
@@ -141,6 +161,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
 ]
 
 OPEN: list[tuple[Rule, list[Happened]]] = [
+    (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (briefed, 2))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 2))),
     (contracts.HANDED_OVER, of((signed, 2))),
     (contracts.ONE_TEXT, of((passed, 2), (approved, 2))),
@@ -149,7 +170,7 @@ OPEN: list[tuple[Rule, list[Happened]]] = [
 
 
 def of_its_case(rule: Rule, happened: list[Happened]) -> DutyRow:
-    return duty(rule, *happened, case=CONTRACT)
+    return duty(rule, *happened, case=CONTRACT if rule.cases is ContractId else DEAL)
 
 
 @pytest.mark.parametrize(("rule", "happened"), KEPT, ids=lambda p: getattr(p, "number", ""))
@@ -223,3 +244,14 @@ def test_1_3_4_a_review_of_another_contract_clears_nothing() -> None:
     assert verdict(contracts.REVIEWED, *of((drafted, 2), (elsewhere, 3), (signed, 4)), case=CONTRACT) is (
         Verdict.VIOLATED
     )
+
+
+def test_an_opportunity_that_was_lost_is_negotiated_by_nobody() -> None:
+    row = of_its_case(contracts.KNOWN_AND_BRIEFED, of((needs, 2), (lost, 3)))
+    assert row.verdict_at(LONG_AFTER) is Verdict.NOT_APPLICABLE
+
+
+def test_3_1_3_a_needs_of_another_opportunity_are_not_those_of_this_one() -> None:
+    elsewhere = of((briefed, 2), (opened, 4))
+    theirs = Happened(needs, on(2), stream_id="opportunity-2")
+    assert of_its_case(contracts.KNOWN_AND_BRIEFED, [theirs, *elsewhere]).verdict is Verdict.VIOLATED

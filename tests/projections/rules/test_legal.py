@@ -52,9 +52,9 @@ terms = Terms(
     obligations=(),
     payments=(Instalment(number=Code("1"), amount=Decimal(100), due=date(2026, 5, 1)),),
 )
-drafted = ContractDrafted(customer_id=CARL, terms=terms, drafter_id=ANNA)
-redrafted = ContractRedrafted(customer_id=CARL, terms=replace(terms, content=SECOND), drafter_id=ANNA)
-amended = ContractAmendmentDrafted(customer_id=CARL, terms=replace(terms, content=SECOND), drafter_id=ANNA)
+drafted = ContractDrafted(customer_id=CARL, terms=terms, drafted_by=(ANNA,))
+redrafted = ContractRedrafted(customer_id=CARL, terms=replace(terms, content=SECOND), drafted_by=(ANNA,))
+amended = ContractAmendmentDrafted(customer_id=CARL, terms=replace(terms, content=SECOND), drafted_by=(ANNA,))
 
 
 def of(case: str, *happened: Happened) -> list[Happened]:

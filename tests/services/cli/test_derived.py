@@ -14,7 +14,9 @@ from services.cli.derived import BY_HAND
 from services.cli.main import app
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from tests.services.cli.terminal import Terminal
-from tests.services.http.scenes import development, legal
+from tests.services.http.scenes import credit, development, legal, records
+from tests.services.http.scenes import credit, customers, development, legal, records
+from tests.services.http.scenes import contracts, development, legal
 
 TOO_EARLY = "Close only after the customer has confirmed, or the manager has declared recourse exhausted."
 TOO_EARLY_IN_CHINESE = "须经客户确认满意,或由经理宣告救济已尽,方可结案。"
@@ -122,15 +124,19 @@ def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     complaint = receive_complaint(terminal)
     terminal.sign_in(terminal.yewu.manager_id)
     customer = terminal("complaints", "one", complaint, "--json").document["customer_id"]
-    of_market = development.things(terminal.yewu)
+    of_market, of_records = development.things(terminal.yewu), records.things(terminal.yewu)
     whose = {
         "complaints": complaint, "customers": customer, "employees": terminal.yewu.manager_id,
         "parameters": "parameter-P-05", "calendars": "calendar-2026", "regulation": "3.3.2-a",
         "waivers": terminal.do("waivers", "request", "--rule", "R-CS-3", "--case-id", complaint, "--expires-at",
                                (datetime.now(UTC) + timedelta(days=9)).isoformat(), "--grounds", "at sea", "-q"),
         **{f"{kind}s": thing for kind, thing in legal.things(terminal.yewu).items()},
+        "opportunities": customers.opportunity(terminal.yewu, customer),
+        "credits": customer, "receivables": credit.receivable(terminal.yewu),
+        **{f"{kind}s": thing for kind, thing in contracts.things(terminal.yewu).items()},
         "segments": of_market["segment"], "research": of_market["research"], "plans": of_market["plan"],
         "campaigns": of_market["campaign"],
+        "recordclasses": of_records["record_class"], "documents": of_records["document"],
     }  # fmt: skip
     groups = {kind.path for kind in AGGREGATES} | BY_HAND
     for asked in QUESTIONS:

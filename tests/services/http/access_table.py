@@ -14,6 +14,12 @@ APPOINTERS = "MGR HR"
 DESK = "CS CSL"
 """3.3: customer service."""
 
+ASSESSORS = "FIN RSK"
+"""5.2.2-a: finance and risk management judge, deputies and the manager decide."""
+
+COLLECTORS = "FIN BD BDL"
+"""5.2.2-b: finance, and whoever sold to the customer."""
+
 COUNTERS = "BD BDL CS CSL"
 """3.1.2, 3.3.1: whoever meets customers keeps their files."""
 
@@ -85,6 +91,18 @@ COMMANDS: Mapping[str, str] = {
     "opportunity.lose": SELLERS,
     "opportunity.abandon": SELLERS,
     "opportunity.reopen": SELLERS,
+    "contract.draft": SELLERS,
+    "contract.redraft": SELLERS,
+    "contract.amend": SELLERS,
+    "contract.approve": DECIDERS,
+    "contract.return_draft": DECIDERS,
+    "contract.void": f"BDL {DECIDERS}",
+    "contract.sign": DECIDERS,
+    "contract.hand_over": SELLERS,
+    "contract.accept_handover": "PML",
+    "contract.return_handover": "PML",
+    "contract.fulfil_obligation": f"{SELLERS} PM PML",
+    "contract.terminate": DECIDERS,
     "negotiation.prepare_brief": SELLERS,
     "negotiation.revise_brief": SELLERS,
     "negotiation.approve_brief": DECIDERS,
@@ -137,6 +155,27 @@ COMMANDS: Mapping[str, str] = {
     "complaint.withdraw": f"{DESK} CUST",
     "complaint.convert": "CSL",
     "parking.skip": "MGR DAL",
+    "credit.assess": ASSESSORS,
+    "credit.reassess": ASSESSORS,
+    "credit.approve_limit": "DEP MGR",
+    "credit.request_override": STAFF,
+    "credit.approve_override": "DEP MGR",
+    "credit.reject_override": "DEP MGR",
+    "credit.suspend": f"{ASSESSORS} DEP MGR",
+    "credit.release": "DEP MGR",
+    "receivable.bill": "FIN",
+    "receivable.receive_payment": "FIN",
+    "receivable.reverse_payment": "FIN",
+    "receivable.dispute": COLLECTORS,
+    "receivable.resolve_dispute": "FIN",
+    "receivable.promise_payment": COLLECTORS,
+    "receivable.pause_dunning": "FIN",
+    "receivable.resume_dunning": "FIN",
+    "receivable.take_dunning_step": COLLECTORS,
+    "receivable.hand_to_legal": "FIN MGR",
+    "receivable.request_write_off": "FIN",
+    "receivable.approve_write_off": "MGR",
+    "receivable.reject_write_off": "MGR",
     "review.request": "BD BDL PM",
     "review.assign": "LEG",
     "review.let_pass": "LEG",
@@ -147,6 +186,13 @@ COMMANDS: Mapping[str, str] = {
     "consultation.advise": "LEG",
     "consultation.follow": STAFF,
     "consultation.not_follow": STAFF,
+    "recordclass.publish": "MGR",
+    "recordclass.revise": "MGR",
+    "document.register": STAFF,
+    "document.add_version": STAFF,
+    "document.review": "MGR DEP BDL PML CSL DAL LEG",
+    "document.declare_record": STAFF,
+    "document.archive": "REC",
 }
 
 
@@ -177,10 +223,19 @@ PIPELINE = Reads(f"{SELLERS} DEP {EVIDENCE}", own=STAFF)
 """3.1.3: the team of business development, and whoever owns one."""
 
 SALES = Reads(f"{SELLERS} DEP {EVIDENCE}")
+CONTRACTS = Reads("BD BDL DEP MGR LEG FIN PML REC AUD")
+"""3.1.3, 3.1.4: who makes, reviews, decides on, bills, takes over and files contracts."""
+
 NEGOTIATIONS = Reads(f"{SELLERS} {DECIDERS} AUD")
 """3.1.3-b: the team of business development, but for the brief, which is for those who are on it."""
 DEVELOPMENT = Reads(f"{TEAM} DEP {EVIDENCE}")
 """Business development: the team, and whoever decides on its work."""
+
+CREDITS = Reads(f"{ASSESSORS} DEP {EVIDENCE}")
+CREDITS_SHOWN = CREDITS._replace(own=STAFF)
+"""Credit: business development sees that of its own customers."""
+
+RECEIVABLES = Reads(f"{COLLECTORS} RSK DEP {EVIDENCE}")
 
 PEOPLE = Reads(f"HR {EVIDENCE}", own=STAFF)
 """People: what happened to somebody is for personnel and for themselves."""
@@ -197,6 +252,9 @@ CONSULTATIONS = Reads(IN_CONFIDENCE, own=STAFF)
 
 EVERYBODY = Reads(STAFF)
 """Organisation: all, and a directory of who works here."""
+
+DOCUMENTS = Reads(STAFF)
+"""6.2.1: by security level; what is internal, as here, is for all. More secret ones: test_documents.py."""
 
 READS: Mapping[str, Reads] = {
     "/complaints": COMPLAINTS_SHOWN,
@@ -219,6 +277,14 @@ READS: Mapping[str, Reads] = {
     "/opportunities/time-in-stage": SALES,
     "/opportunities/results": SALES,
     "/opportunities/forecasts": SALES,
+    "/contracts": CONTRACTS,
+    "/contracts/{contract_id}": CONTRACTS,
+    "/contracts/difference": CONTRACTS,
+    "/contracts/obligations": CONTRACTS,
+    "/contracts/payments": CONTRACTS,
+    "/contracts/gates": CONTRACTS,
+    "/contracts/handovers": CONTRACTS,
+    "/contracts/expiring": CONTRACTS,
     "/negotiations": NEGOTIATIONS,
     "/negotiations/{negotiation_id}": NEGOTIATIONS,
     "/negotiations/{negotiation_id}/brief": Reads(f"{DECIDERS} AUD", own=SELLERS),
@@ -244,6 +310,15 @@ READS: Mapping[str, Reads] = {
     "/waivers": EVERYBODY,
     "/waivers/{waiver_id}": EVERYBODY,
     "/waivers/difference": EVERYBODY,
+    "/credits": CREDITS_SHOWN,
+    "/credits/{customer_id}": CREDITS_SHOWN,
+    "/credits/difference": CREDITS_SHOWN,
+    "/receivables": RECEIVABLES,
+    "/receivables/{receivable_id}": RECEIVABLES,
+    "/receivables/difference": RECEIVABLES,
+    "/receivables/ageing": RECEIVABLES,
+    "/receivables/dunning": RECEIVABLES,
+    "/receivables/figures": RECEIVABLES,
     "/reviews": REVIEWS,
     "/reviews/queue": REVIEWS,
     "/reviews/{review_id}": REVIEWS,
@@ -260,7 +335,13 @@ READS: Mapping[str, Reads] = {
     "/what-if": VERDICTS,
     "/regulation/coverage": EVERYBODY,
     "/regulation/{clause}/evidence": VERDICTS,
-    "/contents/{hash}": Reads("MGR DEP AUD LEG REC BD BDL"),
+    "/recordclasses": EVERYBODY,
+    "/recordclasses/{record_class_id}": EVERYBODY,
+    "/recordclasses/difference": EVERYBODY,
+    "/documents": DOCUMENTS,
+    "/documents/{document_id}": DOCUMENTS,
+    "/documents/difference": DOCUMENTS,
+    "/contents/{hash}": Reads("BD BDL DEP MGR LEG FIN PML REC AUD"),
     "/calendars/{calendar_id}": EVERYBODY,
     "/calendars/difference": EVERYBODY,
     "/events": Reads(EVIDENCE),
@@ -273,14 +354,19 @@ READS: Mapping[str, Reads] = {
             "customer": CUSTOMERS,
             "opportunity": PIPELINE,
             "negotiation": NEGOTIATIONS,
+            "contract": CONTRACTS,
             **dict.fromkeys(("segment", "research", "plan", "campaign"), DEVELOPMENT),
             "employee": PEOPLE,
             "department": EVERYBODY,
             "parameter": EVERYBODY,
             "calendar": EVERYBODY,
             "waiver": EVERYBODY,
+            "credit": CREDITS,
+            "receivable": RECEIVABLES,
             "review": REVIEWS,
             "consultation": CONSULTATIONS,
+            "recordclass": EVERYBODY,
+            "document": DOCUMENTS,
             "parking": Reads("MGR DEP AUD DAL"),
             "any other": Reads(EVIDENCE),
         }.items()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import customers, development, legal
+from tests.services.http.scenes import credit, customers, development, legal, records
+from tests.services.http.scenes import contracts, credit, customers, development, legal
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 
@@ -244,6 +245,9 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     },
     **customers.SCENARIOS,
     **legal.SCENARIOS,
+    **contracts.SCENARIOS,
+    **credit.SCENARIOS,
+    **records.SCENARIOS,
 }
 
 
@@ -259,5 +263,8 @@ def things(yewu: Yewu) -> dict[str, Any]:
         "customer": customer_id, "complaint": complaint_id, "employee": yewu.employee(), "waiver": waiver_id,
         "opportunity": customers.opportunity(yewu, customer_id),
         **legal.things(yewu),
+        **contracts.things(yewu),
+        **credit.things(yewu),
         **development.things(yewu),
+        **records.things(yewu),
     }  # fmt: skip

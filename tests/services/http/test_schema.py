@@ -71,10 +71,9 @@ class Desk:
     def address(self, path: str) -> str:
         """The address of something that exists."""
         kind = path.split("/")[1].rstrip("s")
-        by_name = {f"{name}_id": thing for name, thing in self.things.items()} | {"clause": "3.3.2-a"}
-        return path.format(id=self.things.get(kind, self.things["complaint"]), **by_name)
         by_name = {f"{name}_id": thing for name, thing in self.things.items()}
-        return path.format(id=self.things.get(kind, self.things["complaint"]), hash=self.content, **by_name)
+        named = by_name | {"clause": "3.3.2-a", "hash": self.content}
+        return path.format(id=self.things.get(kind, self.things["complaint"]), **named)
 
     def _with_what_exists(self) -> dict[str, Any]:
         """The document with the values that only this department knows in the place of made-up ones."""
@@ -84,6 +83,11 @@ class Desk:
             "person_id": self.people,
             "case_id": [self.things["complaint"]],
             **{f"{kind}_id": [self.things[kind]] for kind in ("segment", "research", "plan", "campaign")},
+            "record_class_id": [self.things["record_class"]],
+            **{
+                f"{kind}_id": [self.things[kind]]
+                for kind in ("segment", "research", "plan", "campaign", "opportunity", "negotiation", "contract")
+            },
             "segment_ids": [[self.things["segment"]]],
             "rule": ["R-CS-3"],
             "expires_at": [(datetime.now(UTC) + timedelta(days=9)).isoformat()],

@@ -30,7 +30,12 @@ from tests.services.running import Yewu, done, running, wait_until
 
 ROLES: list[Role] = [role for role in Role if role not in {Role.SERVICE, Role.CLOCK}]
 LISTS = {"complaints": "complaint_id", "customers": "customer_id", "consultations": "consultation_id"}
-KIND_OF_LIST = {"complaints": "complaint", "customers": "customer", "employees": "employee"}
+KIND_OF_LIST = {
+    "complaints": "complaint",
+    "customers": "customer",
+    "employees": "employee",
+    "recordclasses": "recordclass",
+}
 FIXED = {
     "parameter": "parameter-P-05",
     "calendar": "calendar-2026",

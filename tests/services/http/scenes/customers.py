@@ -22,7 +22,7 @@ from infra.roles import DatabaseRole
 from tests.given import MONDAY
 from tests.logins import as_role
 from tests.services.http.stage import Call, Stage
-from tests.services.running import Yewu, done
+from tests.services.running import Yewu, done, wait_until
 
 NEED: Mapping[str, object] = {"need": "A warm house", "intent": "high"}
 CALL: Mapping[str, object] = {"channel": "phone", "outcome": "call again", "content": "Our boilers"}
@@ -41,7 +41,7 @@ def signed_contract(yewu: Yewu, customer_id: str) -> str:
     whose, day = CustomerId(customer_id), MONDAY.date()
     terms = Terms(content=content, amount=amount, begins=day, ends=day, obligations=(), payments=())
     events: tuple[Event, ...] = (
-        ContractDrafted(customer_id=whose, terms=terms, drafter_id=signatory),
+        ContractDrafted(customer_id=whose, terms=terms, drafted_by=(signatory,)),
         ContractSigned(
             customer_id=whose,
             content=content,
@@ -64,6 +64,7 @@ def signed_contract(yewu: Yewu, customer_id: str) -> str:
             await writer.stop()
 
     asyncio.run(write())
+    wait_until(lambda: yewu.manager.get(f"/contracts/{contract_id}").json().get("stage") == "signed")
     return contract_id
 
 

@@ -6,14 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from aggregates.actor import Role
-from tests.services.http.stage import NUMBERS, Call, Stage
+from tests.services.http.stage import Call, Stage
 from tests.services.running import Yewu, done
 
 WORDS = "So it is"
-
-
-def _a_text() -> str:
-    return f"sha256:{next(NUMBERS):064x}"
 
 
 def contract(yewu: Yewu, content: str) -> str:
@@ -53,22 +49,22 @@ def consultation(yewu: Yewu, asker_id: str | None = None, *, advised: bool = Fal
 
 
 def _request(stage: Stage) -> Call:
-    content = _a_text()
+    content = stage.yewu.file()
     body = {"contract_id": contract(stage.yewu, content), "content": content, "complexity": "complex"}
     return Call("/reviews", body)
 
 
 def _reviewed(act: str, **body: object) -> Callable[[Stage], Call]:
-    return lambda stage: Call(f"/reviews/{review(stage.yewu, _a_text())}/{act}", body)
+    return lambda stage: Call(f"/reviews/{review(stage.yewu, stage.yewu.file())}/{act}", body)
 
 
 def _let_pass(stage: Stage) -> Call:
-    content = _a_text()
+    content = stage.yewu.file()
     return Call(f"/reviews/{review(stage.yewu, content)}/let-pass", {"content": content})
 
 
 def _assign(stage: Stage) -> Call:
-    return Call(f"/reviews/{review(stage.yewu, _a_text())}/assign", {"counsel_id": stage.somebody(Role.LEGAL)})
+    return Call(f"/reviews/{review(stage.yewu, stage.yewu.file())}/assign", {"counsel_id": stage.somebody(Role.LEGAL)})
 
 
 def _ask(stage: Stage) -> Call:
@@ -101,4 +97,4 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
 
 def things(yewu: Yewu) -> dict[str, str]:
     """One of each kind of this part."""
-    return {"review": review(yewu, _a_text()), "consultation": consultation(yewu)}
+    return {"review": review(yewu, yewu.file()), "consultation": consultation(yewu)}
