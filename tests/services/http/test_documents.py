@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -151,12 +151,3 @@ def test_reading_a_file_of_a_document_is_recorded_as_reading_the_document(yewu: 
 
     wait_until(readings)
     assert {document_id: ["content"]} in readings()
-
-
-def test_a_number_of_a_past_year_is_that_years_next(yewu: Yewu) -> None:
-    keeper = yewu.as_(yewu.appointed(Role.RECORDS))
-    body = new_document(yewu)
-    past = {"at": datetime(YEAR - 1, 5, 4, tzinfo=UTC).isoformat(), "reason": "Found in a drawer"}
-    assert keeper.post("/documents", json={**body, **past}).status_code in {201, 403, 422}
-    now = registered(keeper, body)
-    assert row(yewu, now)["number"].endswith(f"-{YEAR}-0001")
