@@ -18,6 +18,7 @@ from typing import (
     TypeVar,
     get_args,
     get_type_hints,
+    runtime_checkable,
 )
 from uuid import UUID
 
@@ -216,6 +217,15 @@ class Aggregate(Protocol):
     """Anything that starts blank and learns from events."""
 
     def evolve(self, event: Any, /) -> Self: ...
+
+
+@runtime_checkable
+class Admitting(Aggregate, Protocol):
+    """Takes in what the rows of another's file say of it, and nothing that would break what must hold here."""
+
+    def admits(self, event: Any, /) -> bool:
+        """Is this news? Refused if it does not fit. Which events may come, its annotation says."""
+        ...
 
 
 S = TypeVar("S", bound=Aggregate)

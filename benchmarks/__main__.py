@@ -18,6 +18,7 @@ WORKS: Mapping[str, Callable[[Bench], Measured]] = {
     "http": web.measure,
     "rebuild": rebuild.measure,
     "import": importing.measure,
+    "pipeline": importing.pipeline,
     "lag": lag.measure,
     "growth": growth.measure,
     "kafka": publishing.measure,

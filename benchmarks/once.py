@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.children import answer_of, most_memory
 from infra.settings import Settings
-from services.importing import HELP_DESK, run_import
+from services.importing import run_import
 from services.keys import sealing_of
 from services.processes import rebuild
 
@@ -36,9 +36,9 @@ def _do(work: str, conninfo: str, *arguments: str) -> int:
     """How many events it was."""
     if work == REBUILD:
         return rebuild(conninfo, lambda _done, _goal: None)
-    (file,) = arguments
+    file, map_ = arguments
     with sealing_of(Settings.read({"YEWU_HOME": str(Path(file).parent)}), block=2000) as sealer:
-        return run_import(conninfo, file, HELP_DESK, sealer).recorded
+        return run_import(conninfo, file, map_, sealer).recorded
 
 
 if __name__ == "__main__":

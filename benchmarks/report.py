@@ -62,6 +62,7 @@ TARGETS: Mapping[str, Target] = {
     "rebuild_events_per_s": Target(
         "rebuild of all rows, nine rules among them, one core", 50_000, "events/s", yardstick=10_000
     ),
+    "pipeline_events_per_s": Target("import of opportunities, until visible", 4_000, "events/s", yardstick=10_000),
     "import_events_per_s": Target("import of the help desk, until visible", 4_000, "source events/s", yardstick=10_000),
     "lag_p50_ms": Target("commit → visible at 1,000 commands/s, half of all", 10, "ms", at_most=True),
     "lag_p99_ms": Target("commit → visible at 1,000 commands/s, 99 of 100", 50, "ms", at_most=True),

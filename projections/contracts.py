@@ -129,7 +129,7 @@ def amendment_drafted(row: ContractRow, record: Recorded[ContractAmendmentDrafte
 
 
 def approved(row: ContractRow, record: Recorded[ContractApproved]) -> ContractRow:
-    told = replace(row, approved_at=record.effective_at, approver_id=record.event.approver_id)
+    told = replace(row, approved_at=record.effective_at, approver_id=record.event.approved_by[0])
     return told if row.stage is Stage.SIGNED else replace(told, stage=Stage.APPROVED)
 
 
@@ -143,13 +143,13 @@ def voided(row: ContractRow, record: Recorded[ContractVoided]) -> ContractRow:
 
 
 def signed(row: ContractRow, record: Recorded[ContractSigned]) -> ContractRow:
-    at, signatory_id = record.effective_at, record.event.signatory_id
+    at, signatory_id = record.effective_at, record.event.signed_by[0]
     row = replace(row, stage=Stage.SIGNED, signed_at=at, signatory_id=signatory_id, handover_since=at)
     return replace(_holding(row, row.proposed), proposed=None)
 
 
 def amended(row: ContractRow, record: Recorded[ContractAmended]) -> ContractRow:
-    row = replace(row, amended_at=record.effective_at, signatory_id=record.event.signatory_id)
+    row = replace(row, amended_at=record.effective_at, signatory_id=record.event.signed_by[0])
     return replace(_holding(row, row.proposed), proposed=None)
 
 
@@ -199,7 +199,7 @@ contracts = View(
 
 def _proposing(row: ContractRow, record: Recorded[ContractRedrafted | ContractAmendmentDrafted]) -> ContractRow:
     """Another version waits; what was approved before no longer counts."""
-    authors = (*(row.authors if row.proposed is not None else ()), *record.event.drafted_by)
+    authors = (*row.authors, *record.event.drafted_by)
     return replace(
         row,
         proposed=record.event.terms,

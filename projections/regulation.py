@@ -111,7 +111,7 @@ RECORDED: LiteralString = """
     FROM yewu.log
     WHERE position <= (SELECT position FROM place) AND (effective_at <= %s OR %s::timestamptz IS NULL)
     GROUP BY 1"""
-"""No text can pretend to be the clause: a quotation mark inside one is escaped. What names none counts under nothing."""
+"""No text can pretend to be the clause: a quotation mark inside one is escaped. What names none counts as nothing."""
 
 JUDGED: LiteralString = "SELECT rule AS name, count(*) AS count FROM duty_row GROUP BY 1"
 

@@ -43,7 +43,7 @@ class ContractApproved(Event):
     customer_id: CustomerId
     content: ContentHash
     amount: Decimal
-    approver_id: EmployeeId
+    approved_by: tuple[EmployeeId, ...]
 
 
 class ContractReturned(Event):
@@ -58,7 +58,7 @@ class ContractSigned(Event):
     customer_id: CustomerId
     content: ContentHash
     amount: Decimal
-    signatory_id: EmployeeId
+    signed_by: tuple[EmployeeId, ...]
     place: Text
     signed_for_customer: Text
     opportunity_id: OpportunityId | None = None
@@ -93,7 +93,7 @@ class ContractAmended(Event):
     customer_id: CustomerId
     content: ContentHash
     amount: Decimal
-    signatory_id: EmployeeId
+    signed_by: tuple[EmployeeId, ...]
 
 
 class ContractTerminated(Event):
@@ -142,7 +142,10 @@ class Handover(StrEnum):
 
 
 class Contract(Value):
-    """`proposed`: the version that waits for its signature, `approval` is of it; `terms`: those in force."""
+    """`proposed`: the version that waits for its signature, `approval` is of it; `terms`: those in force.
+
+    Whoever drafted any version of it never decides on another.
+    """
 
     status: Status = Status.BLANK
     customer_id: CustomerId | None = None
@@ -217,9 +220,7 @@ class Contract(Value):
         _must_have_authority(by, proposed.amount, limits)
         if self.approval is not None:
             raise Refused("This text is approved already.")
-        return ContractApproved(
-            customer_id=customer_id, content=content, amount=proposed.amount, approver_id=by.employee
-        )
+        return ContractApproved(customer_id=customer_id, content=content, amount=proposed.amount, approved_by=by.people)
 
     @command(by=AUTHORITIES, clause="3.1.3-c")
     def return_draft(self, by: Actor, reason: Text) -> ContractReturned:
@@ -263,13 +264,13 @@ class Contract(Value):
             )
         if self.status is Status.SIGNED:
             return ContractAmended(
-                customer_id=customer_id, content=content, amount=proposed.amount, signatory_id=by.employee
+                customer_id=customer_id, content=content, amount=proposed.amount, signed_by=by.people
             )
         return ContractSigned(
             customer_id=customer_id,
             content=content,
             amount=proposed.amount,
-            signatory_id=by.employee,
+            signed_by=by.people,
             place=place,
             signed_for_customer=signed_for_customer,
             opportunity_id=self.opportunity_id,
@@ -330,11 +331,9 @@ class Contract(Value):
                 return replace(self, approval=None)
             case ContractVoided():
                 return replace(self, status=Status.VOIDED, proposed=None, approval=None)
-            case ContractSigned(customer_id=customer_id):
+            case ContractSigned(customer_id=customer_id) | ContractAmended(customer_id=customer_id):
                 signed = replace(self, status=Status.SIGNED, customer_id=customer_id)
-                return replace(signed, terms=self.proposed, proposed=None, approval=None)
-            case ContractAmended():
-                return replace(self, terms=self.proposed or self.terms, proposed=None, approval=None)
+                return replace(signed, terms=self.proposed or self.terms, proposed=None, approval=None)
             case ContractHandedOver():
                 return replace(self, handover=Handover.OFFERED)
             case ContractHandoverAccepted():
@@ -349,9 +348,9 @@ class Contract(Value):
                 assert_never(event)
 
     def _proposing(self, event: ContractDrafted | ContractRedrafted | ContractAmendmentDrafted) -> dict[str, Any]:
-        """Another version waits; whoever wrote any of what will be signed is an author of it."""
-        authors = dict.fromkeys((*(self.authors if self.proposed is not None else ()), *event.drafted_by))
-        return {"proposed": event.terms, "approval": None, "authors": tuple(authors)}
+        """Another version waits, which nobody has approved yet."""
+        authors = tuple(dict.fromkeys((*self.authors, *event.drafted_by)))
+        return {"proposed": event.terms, "approval": None, "authors": authors}
 
     def _require(self, otherwise: LiteralString, status: Status) -> CustomerId:
         if self.status is not status or self.customer_id is None:
@@ -380,6 +379,7 @@ class Contract(Value):
 
 
 def _must_not_have_reviewed(by: Actor, terms: Terms, clearance: LegalClearance) -> None:
+    """Or else somebody could let a text pass first and put it into the contract afterwards."""
     if any(map(by.speaks_for, clearance.passed.get(terms.content, ()))):
         raise Refused("Whoever reviewed this text does not draft it.")
 

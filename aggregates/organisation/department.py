@@ -215,11 +215,7 @@ class Department(Value):
     ) -> RoleAssigned:
         """Give somebody an office in a unit, from now or from a later instant on."""
         _not_to_oneself(by, employee_id)
-        if role is Role.MANAGER:
-            raise Refused("The department has one manager: name a successor instead.")
-        if role in NO_OFFICES:
-            raise Refused("{role} is no office that anybody could be given.", role=role)
-        self._open(unit)
+        self._may_give(role, unit)
         term = _term(at, valid_from, valid_until)
         if Office(employee_id, role, unit) in self._taken_in(term):
             raise Refused("{employee_id} holds this office in that time already.", employee_id=employee_id)
@@ -366,6 +362,23 @@ class Department(Value):
             raise Refused("Appoint {successor_id} before the handover.", successor_id=successor_id)
         return HandoverCompleted(employee_id=employee_id, successor_id=successor_id, open_items=open_items)
 
+    def admits(self, event: UnitEstablished | RoleAssigned, /) -> bool:
+        """Whether what a file says is news. No file makes a manager or a second root, nor moves what is there."""
+        match event:
+            case UnitEstablished(unit=unit) if unit in self.units:
+                self._open(unit)
+                return False
+            case UnitEstablished(unit=unit, parent=parent):
+                if parent is None:
+                    raise Refused("The department is founded already: name a parent of {unit}.", unit=unit)
+                self._open(parent)
+                return True
+            case RoleAssigned(employee_id=who, role=role, unit=unit, valid_from=since, valid_until=until):
+                self._may_give(role, unit)
+                return Office(who, role, unit) not in self._taken_in(_term(since, since, until))
+            case _:
+                assert_never(event)
+
     def areas_lost(self, who: EmployeeId, at: datetime) -> list[BusinessAreaWithdrawn]:
         """The business areas that fall with the office of deputy, which somebody holds no longer from an instant on."""
         deputy = tuple(self._own(who, Role.DEPUTY))
@@ -407,6 +420,13 @@ class Department(Value):
                 return self
             case _:
                 assert_never(event)
+
+    def _may_give(self, role: Role, unit: Code) -> None:
+        if role is Role.MANAGER:
+            raise Refused("The department has one manager: name a successor instead.")
+        if role in NO_OFFICES:
+            raise Refused("{role} is no office that anybody could be given.", role=role)
+        self._open(unit)
 
     def _began(self, seat: Seat, since: datetime, until: datetime | None) -> Department:
         terms = (*self.held.get(seat, ()), Term(since=since, until=until))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Self, cast
 
 from eventsourcing.application import Application, Repository
 from eventsourcing.persistence import (
@@ -16,10 +16,10 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType
 
-from aggregates.event import Event
+from aggregates.event import Event, Origin
 from infra.codec import Codec
 from infra.guard_memory import Guard
-from infra.library.mapping import LogMapper, Unrecorded
+from infra.library.mapping import Logged, LogMapper, Unrecorded
 from infra.library.recorder import PAGE, LogRecorder
 
 
@@ -105,6 +105,12 @@ class LogApplication(Application[str]):
         """
         stored = [self.mapper.to_stored_event(change) for change in changes]
         return max(self.recorder.insert_events(stored, guards=guards, body_hash=body_hash), default=0)
+
+    def history(self, stream_id: str) -> Iterator[tuple[Event, Origin | None]]:
+        """All that happened on a stream, and of which row of which file each is."""
+        for stored in self.recorder.select_events(stream_id):
+            record = cast("Logged[Any]", self.mapper.to_domain_event(stored))
+            yield record.event, record.origin
 
     def versions(self, stream_ids: Iterable[str]) -> dict[str, int]:
         """At which version each of these streams is; 0 for one that nothing has been recorded on."""

@@ -107,12 +107,12 @@ NOT_BY_ITS_DRAFTER = FourEyes(
     "Nobody approves or signs a contract that they drafted, in whichever version.",
     clauses=("1.3.1", "3.1.3-c"),
     mode=Mode.PREVENT,
-    on=(ContractDrafted, ContractAmendmentDrafted),
+    on=(ContractDrafted,),
     first=dict.fromkeys(DRAFTS, ACTOR),
     second=dict.fromkeys((ContractApproved, *SIGNATURES), ACTOR),
     ever=True,
     in_order=True,
-    over=(*SIGNATURES, *ENDS, ContractVoided),
+    over=(*ENDS, ContractVoided),
     **A_CONTRACT,
 )
 

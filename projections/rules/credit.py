@@ -27,7 +27,6 @@ from aggregates.risk.receivable import (
     DunningResumed,
     DunningStepTaken,
     HandedToLegal,
-    Level,
     PaymentPromised,
     PaymentReceived,
     PaymentReversed,
@@ -182,8 +181,12 @@ INSIDE_THE_LIMIT = Threshold(
 )
 
 
-def _step(level: Level) -> Stage:
-    within = Limit(parameter="P-19", value=level.value)
+STEPS = ("reminder", "first", "second", "final")
+"""The rungs of the ladder, as the values of P-19 and the events call them."""
+
+
+def _step(level: str) -> Stage:
+    within = Limit(parameter="P-19", value=level)
     return Stage(then=(DunningStepTaken,), within=within, from_start=True, said=("level", level))
 
 
@@ -195,7 +198,7 @@ DUNNED = Succession(
     mode=Mode.DETECT,
     on=(ReceivableBecameOverdue,),
     stages=(
-        *map(_step, Level),
+        *map(_step, STEPS),
         Stage(then=(HandedToLegal,), within=Limit(parameter="P-19", value="legal"), from_start=True),
     ),
     until=(ReceivableSettled,),
@@ -270,6 +273,7 @@ WRITTEN_OFF_BY_AUTHORITY = AuthorityAt(
     cases=ReceivableId,
     clauses=("1.3.1", "5.2.2-b"),
     mode=Mode.PREVENT,
+    on=(WriteOffRequested,),
     of={ReceivableWrittenOff: Role.MANAGER},
 )
 

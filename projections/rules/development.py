@@ -113,6 +113,7 @@ APPROVED_BY_THE_MANAGER = AuthorityAt(
     cases=DevelopmentPlanId,
     clauses=("1.3.1", "2.2.1-c", "3.1.2-a"),
     mode=Mode.PREVENT,
+    on=(DevelopmentPlanDrafted,),
     of={DevelopmentPlanApproved: Role.MANAGER},
 )
 

@@ -52,15 +52,30 @@ CONSULTED_IN_TIME = Response(
 
 NOT_BY_ITS_DRAFTER = FourEyes(
     "R-GEN-2.3",
-    "Nobody reviews a version of a contract that they drafted.",
+    "Nobody reviews a contract that they drafted, in whichever version.",
     cases=ContractId,
     clauses=("1.3.1", "5.2.4-a"),
     mode=Mode.PREVENT,
     case_in=dict.fromkeys(REVIEWS, "contract_id"),
     first=dict.fromkeys(DRAFTS, ACTOR),
     second=dict.fromkeys(REVIEWS, ACTOR),
-    version={**dict.fromkeys(DRAFTS, "terms.content"), **dict.fromkeys(REVIEWS, "content")},
+    ever=True,
+    in_order=True,
     owed_by=Role.LEGAL,
 )
 
-RULES: tuple[Rule, ...] = (REVIEWED_IN_TIME, CONSULTED_IN_TIME, NOT_BY_ITS_DRAFTER)
+NOT_DRAFTED_AFTERWARDS = FourEyes(
+    "R-GEN-2.3.text",
+    "Nobody drafts a text that they have let pass themselves.",
+    cases=ContractId,
+    clauses=("1.3.1", "5.2.4-a"),
+    mode=Mode.PREVENT,
+    case_in={LegalReviewPassed: "contract_id"},
+    first=dict.fromkeys(DRAFTS, ACTOR),
+    second={LegalReviewPassed: ACTOR},
+    version={**dict.fromkeys(DRAFTS, "terms.content"), LegalReviewPassed: "content"},
+    ever=True,
+    owed_by=Role.LEGAL,
+)
+
+RULES: tuple[Rule, ...] = (REVIEWED_IN_TIME, CONSULTED_IN_TIME, NOT_BY_ITS_DRAFTER, NOT_DRAFTED_AFTERWARDS)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -18,7 +19,7 @@ from msgspec import UNSET
 from msgspec.structs import astuple, replace
 
 from aggregates.actor import ActorKind
-from aggregates.event import Envelope, LegacySourceDescribed, Origin
+from aggregates.event import Admitting, Envelope, Event, LegacySourceDescribed, Origin, recall
 from aggregates.refused import Refused
 from aggregates.text import Code
 from aggregates.value import Value
@@ -29,7 +30,7 @@ from services.importing.maps import PERSON, Known, Map
 from services.importing.pace import Pace
 from services.importing.sources import Limits, Original, rows_of
 from services.importing.staging import Rejected, Staging
-from services.importing.translating import Translated, Translator
+from services.importing.translating import Happening, Translated, Translator
 
 IMPORTER = "importer"
 REGISTRATION = 1000
@@ -45,6 +46,9 @@ class Log(Protocol):
 
     def record(self, changes: Iterable[Unrecorded]) -> int:
         """Write all, or raise IntegrityError and write nothing; the position of the last event."""
+
+    def history(self, stream_id: str) -> Iterable[tuple[Event, Origin | None]]:
+        """All that happened on a stream, and of which row each is."""
 
 
 class ImportReport(Value):
@@ -80,13 +84,14 @@ def bring_in(
     pace.start()
     with closing(Staging()) as staging:
         now = datetime.now(UTC)
-        translator = Translator(plan, now)
         source = stage(file, plan, staging, now, limits or Limits())
-        cases = _survey(staging, translator)
+        others = {stream: recall(kind, _events(log, stream)) for stream, kind in plan.others.items()}
+        cases = _survey(staging, Translator(plan, now, others))
         read, rejected = staging.read, staging.count_rejected()
         write_rejects(rejects or _beside(file), staging.rejected())
         writing = _Writing(plan, source, staging, log, sealer)
-        for together in _batches(map(translator.translate, staging.cases()), batch):
+        translate = Translator(plan, now, others).translate
+        for together in _batches(map(translate, staging.cases()), batch):
             pace.keep_up()
             writing.write(together)
             progress(rejected + writing.recorded + writing.already, read)
@@ -174,6 +179,10 @@ def _batches(cases: Iterable[Translated], most: int) -> Iterator[list[Translated
         yield together
 
 
+def _events(log: Log, stream_id: str) -> list[Event]:
+    return [event for event, _ in log.history(stream_id)]
+
+
 class _Writing:
     """Writes cases, and counts their rows."""
 
@@ -203,17 +212,20 @@ class _Writing:
 
     def _missing(self, cases: Sequence[Translated]) -> list[Translated]:
         """The cases that were missing; now they are in the log."""
-        streams = {case.name: case_id(self._plan.stream, self._source.hash, case.name) for case in cases}
+        streams = {case.name: self._stream(case.name) for case in cases}
         people = {one: known_id(one[0], self._plan.source, one[1]) for case in cases for one in case.mentions}
         versions = self._log.versions([*streams.values(), *people.values(), self._described])
-        missing = [case for case in cases if not versions[streams[case.name]]]
+        missing = [case for case in cases if not self._is_there(streams[case.name], versions)]
         if missing:
             command = command_id(self._source.hash, missing[0].name)
             mentioned = dict.fromkeys(one for case in missing for one in case.mentions)
             events = [] if versions[self._described] else [self._description(command)]
             events += [self._registered(one, people[one], command) for one in mentioned if not versions[people[one]]]
+            begun = Counter(versions) + Counter(one.stream_id for one in events)
             for case in missing:
-                events += self._history(case, streams[case.name], command)
+                events += self._history(case, streams[case.name], begun[streams[case.name]], command)
+            for stream, kind in self._plan.others.items():
+                events += self._said_of(stream, kind, missing, command)
             sealed = self._sealer.all_sealed([(one.event, one.stream_id) for one in events])
             self._log.record(replace(one, event=event) for one, event in zip(events, sealed, strict=True))
         return missing
@@ -246,21 +258,51 @@ class _Writing:
             ),
         )
 
-    def _history(self, case: Translated, stream_id: str, command: UUID) -> Iterator[Unrecorded]:
-        for version, one in zip(count(1), case.happenings, strict=False):
-            yield Unrecorded(
-                stream_id=stream_id,
-                version=version,
-                event=one.event,
-                actor_id=IMPORTER,
-                command_id=command,
-                effective_at=one.at,
-                envelope=Envelope(
-                    kind=ActorKind.IMPORTER,
-                    on_behalf_of=known_id(PERSON, self._plan.source, one.person) if one.person else None,
-                    origin=self._origin(case.name, one.row.index, one.row.line, one.part, one.undated),
-                ),
-            )
+    def _stream(self, case: str) -> str:
+        if self._plan.labelled:
+            return known_id(self._plan.stream, self._plan.source, case)
+        return case_id(self._plan.stream, self._source.hash, case)
+
+    def _is_there(self, stream_id: str, versions: Mapping[str, int]) -> bool:
+        """Is the case in the log? Whoever has a label may be on file, and this file's rows about them not be."""
+        if not self._plan.labelled or not versions[stream_id]:
+            return versions[stream_id] > 0
+        return any(
+            origin is not None and origin.source == self._source.hash and origin.part < REGISTRATION
+            for _, origin in self._log.history(stream_id)
+        )
+
+    def _history(self, case: Translated, stream_id: str, begun: int, command: UUID) -> Iterator[Unrecorded]:
+        own = (one for one in case.happenings if one.on is None)
+        for version, one in enumerate(own, start=begun + 1):
+            yield self._unrecorded(case, one, stream_id, version, command)
+
+    def _said_of(
+        self, stream_id: str, kind: type[Admitting], cases: Iterable[Translated], command: UUID
+    ) -> Iterator[Unrecorded]:
+        """What rows say of another stream, as far as it is news there."""
+        told = _events(self._log, stream_id)
+        state, version = recall(kind, told), len(told)
+        for case in cases:
+            for one in case.happenings:
+                if one.on == stream_id and state.admits(one.event):
+                    state, version = state.evolve(one.event), version + 1
+                    yield self._unrecorded(case, one, stream_id, version, command)
+
+    def _unrecorded(self, case: Translated, one: Happening, stream_id: str, version: int, command: UUID) -> Unrecorded:
+        return Unrecorded(
+            stream_id=stream_id,
+            version=version,
+            event=one.event,
+            actor_id=IMPORTER,
+            command_id=command,
+            effective_at=one.at,
+            envelope=Envelope(
+                kind=ActorKind.IMPORTER,
+                on_behalf_of=known_id(PERSON, self._plan.source, one.person) if one.person else None,
+                origin=self._origin(case.name, one.row.index, one.row.line, one.part, one.undated),
+            ),
+        )
 
     def _origin(self, case: str, index: int, line: int, part: int, undated: bool) -> Origin:
         return Origin(

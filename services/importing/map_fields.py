@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, UnsetType
 
 from aggregates.event import Event
 from aggregates.ids import KIND_OF_STREAM
@@ -28,6 +28,7 @@ class Slot(NamedTuple):
     """What a field of an event takes. `empty`: what an empty column means there; NODEFAULT if it may not be empty."""
 
     event: str
+    field: str
     annotation: Any
     base: Any
     empty: Any
@@ -62,11 +63,11 @@ def slot(event: type[Event], name: str, where: str) -> Slot:
             fields=", ".join(fields) or "no fields",
         )
     annotation = get_type_hints(event)[name]
-    others = [part for part in get_args(annotation) if part is not NoneType]
-    optional = NoneType in get_args(annotation)
-    base = others[0] if optional and len(others) == 1 else annotation
-    empty = None if optional and fields[name].required else fields[name].default
-    return Slot(event.__name__, annotation, base, empty)
+    parts = get_args(annotation)
+    others = [part for part in parts if part not in (NoneType, UnsetType)]
+    base = others[0] if len(others) == 1 < len(parts) else annotation
+    empty = None if NoneType in parts and fields[name].required else fields[name].default
+    return Slot(event.__name__, name, annotation, base, empty)
 
 
 class FieldMaker(Value):
@@ -86,15 +87,14 @@ class FieldMaker(Value):
         for name, spec in written.items():
             place = f"{where}, fields.{name}"
             yield self._field(name, spec, slot(event, name, place), place)
-        missing = [
-            field.name
+        left_out = [
+            slot(event, field.name, where)
             for field in msgspec.structs.fields(event)
             if field.required and field.name not in written and field.name not in filled
         ]
-        if missing:
-            raise Refused(
-                "{where}: {event} needs {fields}.", where=where, event=event.__name__, fields=", ".join(missing)
-            )
+        if missing := ", ".join(one.field for one in left_out if one.empty is NODEFAULT):
+            raise Refused("{where}: {event} needs {fields}.", where=where, event=event.__name__, fields=missing)
+        yield from (Field(name=one.field, column=None, read=lambda _: None) for one in left_out)
 
     def registration(self, event: type[Event], written: Mapping[str, Mapping[str, Any]], where: str) -> Registration:
         """How somebody is put on file: fields that hold the label, and constants."""

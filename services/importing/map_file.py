@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from aggregates.event import Aggregate, Declaration, Event, events_of
+from aggregates.event import Admitting, Aggregate, Declaration, Event, events_of
+from aggregates.ids import NATURAL
 from aggregates.refused import Refused
 from aggregates.value import Value
 from services.importing.map_fields import FieldMaker
@@ -63,6 +64,7 @@ class _Case(Value):
     column: str
     stream: str
     time: str
+    labelled: bool = False
     person: str | None = None
     label: str | None = None
     keep: Keep = Keep.UNUSED
@@ -84,6 +86,7 @@ class _Register(Value):
 class _Becomes(Value):
     event: str
     at: str | None = None
+    on: str | None = None
     person: str | None = None
     fields: Mapping[str, dict[str, Any]] = {}
 
@@ -131,13 +134,17 @@ class _Reader:
         case, here = self.case, f"{self.name}, case"
         stream = self._kind(case.stream, f"{here}, stream")
         begins = frozenset(_opening(stream))
+        if case.labelled:
+            self.maker.must_register(case.stream, f"{here}, labelled")
         time = self.maker.time(case.time, f"{here}, time")
         person = self._person(case.person, f"{here}, person")
         rules = tuple(
-            self._rule(table, events_of(stream), f"{self.name}, row {number}")
+            self._rule(
+                table, events_of(stream) - (begins if case.labelled else frozenset()), f"{self.name}, row {number}"
+            )
             for number, table in enumerate(self.file.row, start=1)
         )
-        if not any(one.event in begins for rule in rules for one in rule.becomes):
+        if not case.labelled and not any(one.event in begins for rule in rules for one in rule.becomes):
             raise Refused(
                 "{where}: no row becomes {events}, with which a {stream} begins.",
                 where=self.name,
@@ -151,6 +158,7 @@ class _Reader:
             stream=case.stream,
             begins=begins,
             case=self._column(case.column, f"{here}, column"),
+            labelled=case.labelled,
             time=time,
             person=person,
             label=case.label and self._column(case.label, f"{here}, label"),
@@ -158,6 +166,7 @@ class _Reader:
             repeats=frozenset(self._column(column, f"{here}, repeats") for column in case.repeats),
             rules=rules,
             registrations={kind: self._registration(kind, table) for kind, table in self.file.register.items()},
+            others={one.on: self._other(one.on, here) for rule in rules for one in rule.becomes if one.on},
             named=self.named,
         )
 
@@ -275,13 +284,22 @@ class _Reader:
 
     def _becomes(self, table: dict[str, Any], events: frozenset[type[Event]], where: str) -> Becomes:
         written = _taken(table, _Becomes, where)
+        if written.on:
+            events = events_admitted(self._other(written.on, f"{where}, on"))
         event = _event(written.event, events, f"{where}, event")
         return Becomes(
             event=event,
+            on=written.on,
             at=self.maker.time(written.at or self.case.time, f"{where}, at"),
             person=self._person(written.person or self.case.person, f"{where}, person"),
             fields=tuple(self.maker.fields(event, written.fields, where)),
         )
+
+    def _other(self, name: str, where: str) -> type[Admitting]:
+        kind = self.kinds.get(name)
+        if kind is None or name not in NATURAL.values() or not issubclass(kind, Admitting):
+            raise Refused("{where}: {stream} takes nothing from the rows of others.", where=where, stream=name)
+        return kind
 
     def _registration(self, kind: str, table: dict[str, Any]) -> Registration:
         where = f"{self.name}, register.{kind}"
@@ -328,6 +346,11 @@ def _opening(kind: type[Aggregate]) -> Iterator[type[Event]]:
         if isinstance(declared, Declaration) and declared.opens:
             answer = get_type_hints(method)["return"]
             yield from (part for part in (answer, *get_args(answer)) if part in events_of(kind))
+
+
+def events_admitted(kind: type[Admitting]) -> frozenset[type[Event]]:
+    """The events that a stream of this kind takes from the rows of others."""
+    return frozenset(get_args(get_type_hints(kind.admits)["event"]))
 
 
 def _names(events: frozenset[type[Event]]) -> str:

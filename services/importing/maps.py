@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time
 from enum import StrEnum, auto
+from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from aggregates.event import Event
+from aggregates.event import Admitting, Event
 from aggregates.refused import Refused
 from aggregates.value import Value
 
@@ -73,7 +74,7 @@ class Time(Value):
     def of(self, text: str) -> datetime:
         """The instant that a text says, in UTC; where it says no zone, that of the source."""
         try:
-            at = datetime.strptime(text, self.format) if self.format else datetime.fromisoformat(text)  # noqa: DTZ007  # the zone comes below
+            at = _read(text, self.format)
             if not self._says_an_hour(text):
                 at = datetime.combine(at.date(), self.hour)
             return (at if at.tzinfo else at.replace(tzinfo=self.zone)).astimezone(UTC)
@@ -89,6 +90,12 @@ class Time(Value):
         if self.format is None:
             return len(text) > len("2026-03-02")
         return any(f"%{sign}" in self.format for sign in "HIcX")
+
+
+@lru_cache(maxsize=10_000)
+def _read(text: str, form: str | None) -> datetime:
+    """Without a zone where the text says none. Files say the same days again and again."""
+    return datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007
 
 
 class Field(Value):
@@ -124,12 +131,16 @@ class Condition(Value):
 
 
 class Becomes(Value):
-    """One event that a row becomes, when it was, and whose act it was."""
+    """One event that a row becomes, when it was, and whose act it was.
+
+    `on`: the stream that it lies on, where that is not the one of its case.
+    """
 
     event: type[Event]
     at: Time
     person: str | None
     fields: tuple[Field, ...]
+    on: str | None = None
 
     def of(self, fields: Fields, now: datetime) -> Event:
         """The event; Refused if a column does not hold what it needs. `now`: when it is imported."""
@@ -152,6 +163,11 @@ class Rule(Value):
     conditions: tuple[Condition, ...]
     becomes: tuple[Becomes, ...]
 
+    @property
+    def own(self) -> tuple[Becomes, ...]:
+        """What lies on the stream of the case; elsewhere it might be there already, and says nothing of this row."""
+        return tuple(one for one in self.becomes if one.on is None)
+
     def takes(self, fields: Fields, first: bool, last: bool) -> bool:
         return (
             (first or not self.first)
@@ -160,9 +176,10 @@ class Rule(Value):
         )
 
     def says(self) -> Iterable[str]:
-        """The columns whose texts are plain from the events alone."""
-        yield from (test.column for test in self.conditions if test.wanted and len(test.texts) == 1)
-        for one in self.becomes:
+        """The columns whose texts are plain from the events of the case alone."""
+        if self.own:
+            yield from (test.column for test in self.conditions if test.wanted and len(test.texts) == 1)
+        for one in self.own:
             if one.at.column:
                 yield one.at.column
             yield from (field.column for field in one.fields if field.column and field.says_it_all)
@@ -171,7 +188,7 @@ class Rule(Value):
 
     def says_as_is(self) -> Iterable[tuple[str, str]]:
         """Columns with those of their texts that a translation leaves as they are."""
-        for field in chain.from_iterable(one.fields for one in self.becomes):
+        for field in chain.from_iterable(one.fields for one in self.own):
             yield from ((field.column, text) for text in field.as_is if field.column)
 
 
@@ -189,7 +206,8 @@ class Registration(Value):
 class Map(Value):
     """All that is said about the files of one source. `named`: each column, and where the map names it.
 
-    `repeats`: columns that only repeat what others say.
+    `repeats`: columns that only repeat what others say. `labelled`: a case is whoever all files of the source call so.
+    `others`: streams that rows say something of beside their cases, and what those are.
     """
 
     name: str
@@ -198,6 +216,7 @@ class Map(Value):
     stream: str
     begins: frozenset[type[Event]]
     case: str
+    labelled: bool
     time: Time
     person: str | None
     label: str | None
@@ -205,6 +224,7 @@ class Map(Value):
     repeats: frozenset[str]
     rules: tuple[Rule, ...]
     registrations: Mapping[str, Registration]
+    others: Mapping[str, type[Admitting]]
     named: Mapping[str, str]
 
     @property

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
-from aggregates.event import Event, LegacyRecordImported
+from aggregates.event import Admitting, Event, LegacyRecordImported
 from aggregates.refused import Refused
 from aggregates.text import Text
 from services.importing.maps import PERSON, Becomes, Keep, Known, Map
@@ -16,7 +16,10 @@ from services.importing.staging import Case, Mention, Rejected, StagedRow, not_i
 
 
 class Happening(NamedTuple):
-    """An event, when it was true, of which row it is which part, and whose act it was."""
+    """An event, when it was true, of which row it is which part, and whose act it was.
+
+    `on`: the stream that it lies on, where that is not the one of its case.
+    """
 
     at: datetime
     place: int
@@ -26,6 +29,7 @@ class Happening(NamedTuple):
     person: str | None
     mentions: tuple[Known, ...]
     undated: bool
+    on: str | None = None
 
 
 class Translated(NamedTuple):
@@ -47,10 +51,13 @@ class _Flawed(Exception):
 
 
 class Translator:
-    """Reads rows by a map. `now`: what would be later than that is rejected."""
+    """Reads rows by a map, once from the first to the last. `now`: what would be later than that is rejected.
 
-    def __init__(self, plan: Map, now: datetime) -> None:
-        self.plan, self.now = plan, now
+    `others`: the streams beside those of the cases, as they are before the first row.
+    """
+
+    def __init__(self, plan: Map, now: datetime, others: Mapping[str, Admitting]) -> None:
+        self.plan, self.now, self._others = plan, now, others
         self._said: dict[tuple[int, ...], tuple[frozenset[str], frozenset[tuple[str, str]]]] = {}
 
     def translate(self, case: Case) -> Translated:
@@ -80,7 +87,9 @@ class Translator:
                 flaws[place] = reason
             told = dict.fromkeys(told, "") | row.fields
         found.sort(key=_in_time)
-        flaws = flaws or self._misbegun(found, rows)
+        if not self.plan.labelled:
+            flaws = flaws or self._misbegun(found, rows)
+        flaws = flaws or self._unfit(found)
         if flaws:
             raise _Flawed(flaws)
         return found
@@ -88,22 +97,34 @@ class Translator:
     def _row(self, place: int, row: StagedRow, rows: int, told: Mapping[str, str]) -> Iterator[Happening]:
         first, last = place == 0, place == rows - 1
         rules = tuple(n for n, rule in enumerate(self.plan.rules) if rule.takes(row.fields, first, last))
+        becomes = [*chain.from_iterable(self.plan.rules[number].becomes for number in rules)]
+        own = [one for one in becomes if one.on is None]
         part = 0
-        for one in chain.from_iterable(self.plan.rules[number].becomes for number in rules):
+        for one in own:
             yield self._happening(place, part, row, one)
             part += 1
-        rest = self._rest(rules, row.fields, told)
+        rest = self._rest(rules if own else (), row.fields, told)
         if rest is not None:
             label = row.fields.get(self.plan.label, "") if self.plan.label else self.plan.source
             kept = LegacyRecordImported(label=Text(label), fields=rest)
             undated = self.plan.time.is_silent(row.fields)
-            yield _happening(row.at, place, part, row, kept, self.plan.person, (), undated)
+            yield _happening(row.at, place, part, row, kept, self.plan.person, self._case_of(row.fields), undated)
+            part += 1
+        for one in becomes:
+            if one.on is not None:
+                yield self._happening(place, part, row, one)
+                part += 1
 
     def _happening(self, place: int, part: int, row: StagedRow, one: Becomes) -> Happening:
         fields, now = row.fields, self.now
         at = row.at if one.at is self.plan.time else not_in_the_future(one.at.read(fields, now), now)
-        event, mentions = one.of(fields, now), one.mentioned(fields)
-        return _happening(at, place, part, row, event, one.person, mentions, one.at.is_silent(fields))
+        event, mentions = one.of(fields, now), (*self._case_of(fields), *one.mentioned(fields))
+        made = _happening(at, place, part, row, event, one.person, mentions, one.at.is_silent(fields))
+        return made._replace(on=one.on) if one.on else made
+
+    def _case_of(self, fields: Mapping[str, str]) -> tuple[Known, ...]:
+        """Whom the case is about, where all files of the source call them so."""
+        return ((self.plan.stream, fields[self.plan.case]),) if self.plan.labelled else ()
 
     def _rest(self, rules: tuple[int, ...], fields: dict[str, str], told: Mapping[str, str]) -> dict[str, Text] | None:
         """What the events of a row do not say and must be kept beside them; None if there is nothing."""
@@ -151,6 +172,20 @@ class Translator:
                     event=type(happening.event).__name__,
                     line=begun,
                 )
+        return flaws
+
+    def _unfit(self, found: Sequence[Happening]) -> dict[int, Refused]:
+        """Rows of which something does not fit where it lies; if there are none, the streams there go on with it."""
+        others, flaws = dict(self._others), dict[int, Refused]()
+        for one in found:
+            if one.on is not None:
+                try:
+                    if others[one.on].admits(one.event):
+                        others[one.on] = others[one.on].evolve(one.event)
+                except Refused as reason:
+                    flaws.setdefault(one.place, reason)
+        if not flaws:
+            self._others = others
         return flaws
 
     def _mentions(self, case: str, happenings: Sequence[Happening]) -> dict[Known, Mention]:

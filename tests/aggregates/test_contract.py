@@ -77,9 +77,9 @@ def of_amount(amount: int, content: ContentHash = TEXT) -> Terms:
 
 
 drafted = ContractDrafted(customer_id=ACME, terms=terms, drafted_by=(ANNA,), opportunity_id=DEAL)
-approved = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(400_000), approver_id=BORIS)
+approved = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(400_000), approved_by=(BORIS,))
 signed = ContractSigned(
-    customer_id=ACME, content=TEXT, amount=Decimal(400_000), signatory_id=BORIS, place=HERE,
+    customer_id=ACME, content=TEXT, amount=Decimal(400_000), signed_by=(BORIS,), place=HERE,
     signed_for_customer=THEM, opportunity_id=DEAL,
 )  # fmt: skip
 handed_over = ContractHandedOver(wording=WHY)
@@ -177,6 +177,13 @@ def test_whoever_let_a_text_pass_does_not_draft_it_afterwards() -> None:
     given(Contract, drafted, signed).when(Contract.amend, counsel, terms, cleared).then_refused(refused)
 
 
+def test_who_drafted_the_first_version_does_not_decide_on_the_next() -> None:
+    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,))
+    history = (replace(drafted, drafted_by=(BORIS,)), approved, signed, amendment)
+    both = LegalClearance(contract_id=THIS, passed={OTHER: (WANG,)})
+    given(Contract, *history).when(Contract.approve, DEPUTY, OTHER, both, limits).then_refused("Whoever drafted")
+
+
 def test_the_same_text_again_still_takes_a_new_approval() -> None:
     again = ContractRedrafted(customer_id=ACME, terms=terms, drafted_by=(ANNA,))
     given(Contract, drafted, approved, again).when(Contract.sign, **signing()).then_refused("not been approved")
@@ -198,13 +205,13 @@ def test_whoever_drafted_any_of_it_neither_approves_nor_signs(author: Actor) -> 
 )
 def test_the_amount_says_who_may(by: Actor, amount: int, may: bool) -> None:
     draft = replace(drafted, terms=of_amount(amount))
-    ok = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(amount), approver_id=EmployeeId(by.id))
+    ok = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(amount), approved_by=(EmployeeId(by.id),))
     rich = replace(good, limit=Decimal(10**9))
     approving = given(Contract, draft).when(Contract.approve, by, TEXT, cleared, limits)
     signing_it = given(Contract, draft, ok).when(Contract.sign, **signing(by, credit=rich))
     if may:
         approving.then(ok)
-        signing_it.then(replace(signed, amount=Decimal(amount), signatory_id=EmployeeId(by.id)))
+        signing_it.then(replace(signed, amount=Decimal(amount), signed_by=(EmployeeId(by.id),)))
     else:
         approving.then_refused("Only the manager decides on more than 500000")
         signing_it.then_refused("Only the manager decides on more than 500000")
@@ -277,13 +284,13 @@ def test_an_amendment_is_reviewed_approved_and_signed_like_the_first_text_and_on
     given(Contract, drafted, signed).when(Contract.amend, SELLER, more, cleared).then(amendment)
     history = (drafted, approved, signed, amendment)
     both = LegalClearance(contract_id=THIS, passed={TEXT: (WANG,), OTHER: (WANG,)})
-    ok = ContractApproved(customer_id=ACME, content=OTHER, amount=Decimal(450_000), approver_id=BORIS)
+    ok = ContractApproved(customer_id=ACME, content=OTHER, amount=Decimal(450_000), approved_by=(BORIS,))
     given(Contract, *history).when(Contract.sign, **signing(content=OTHER, clearance=both)).then_refused(
         "been approved"
     )
     owing = replace(good, exposure=Decimal(450_000))
     now = signing(content=OTHER, clearance=both, credit=owing)
-    amended = ContractAmended(customer_id=ACME, content=OTHER, amount=Decimal(450_000), signatory_id=BORIS)
+    amended = ContractAmended(customer_id=ACME, content=OTHER, amount=Decimal(450_000), signed_by=(BORIS,))
     given(Contract, *history, ok).when(Contract.sign, **now).then(amended)
     too_much = now | {"credit": replace(good, exposure=Decimal(450_001))}
     given(Contract, *history, ok).when(Contract.sign, **too_much).then_refused("this adds 50000")
@@ -329,7 +336,7 @@ EVENTS: list[ContractEvent] = [
     ContractVoided(reason=WHY), signed, handed_over, ContractHandoverAccepted(), ContractHandoverReturned(reason=WHY),
     ContractObligationFulfilled(number=Code("1"), evidence=WHY),
     ContractAmendmentDrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,)),
-    ContractAmended(customer_id=ACME, content=OTHER, amount=Decimal(1), signatory_id=BORIS),
+    ContractAmended(customer_id=ACME, content=OTHER, amount=Decimal(1), signed_by=(BORIS,)),
     ContractTerminated(customer_id=ACME, reason=WHY), ContractExpired(customer_id=ACME),
 ]  # fmt: skip
 

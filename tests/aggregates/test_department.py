@@ -598,3 +598,31 @@ def test_2_1_at_every_instant_there_is_one_manager_one_acting_at_most_and_one_de
         assert len(deputies) == len(set(deputies))
         assert len(in_charge_then) <= 1
         assert set(in_charge_then) <= set(deputies)
+
+
+# ---- what a file says
+
+
+def test_a_file_says_what_is_news_to_the_department_and_what_is_not() -> None:
+    department = recall(Department, [the_house, service, anna_manages, carl_leads])
+    assert department.admits(UnitEstablished(unit=SALES, name=Code("Sales"), parent=HOUSE))
+    assert not department.admits(UnitEstablished(unit=SERVICE, name=Code("Other"), parent=HOUSE))
+    assert department.admits(holds(BEA, Role.CUSTOMER_SERVICE_LEAD, SERVICE))
+    assert not department.admits(carl_leads)
+    assert not department.admits(holds(CARL, Role.CUSTOMER_SERVICE_LEAD, SERVICE, TUESDAY, FRIDAY))
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (holds(BEA, Role.MANAGER), "The department has one manager"),
+        (holds(BEA, Role.CUSTOMER), "CUST is no office"),
+        (holds(BEA, Role.DEPUTY, SALES), "There is no open unit sales"),
+        (holds(BEA, Role.DEPUTY, HOUSE, TUESDAY, TUESDAY), "It must end after it begins"),
+        (UnitEstablished(unit=SALES, name=Code("Sales")), "The department is founded already"),
+        (UnitEstablished(unit=HOTLINE, name=Code("Hotline"), parent=SALES), "There is no open unit sales"),
+    ],
+)
+def test_but_nothing_that_does_not_fit(event: Any, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        recall(Department, [the_house, service, anna_manages]).admits(event)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from aggregates.actor import Actor, Role
-from aggregates.event import Aggregate, Envelope, Event, Recorded, events_of
+from aggregates.event import Aggregate, Envelope, Event, Recorded, decide, events_of
 from aggregates.ids import EmployeeId
 from aggregates.organisation.department import (
     ActingEnded,
@@ -28,6 +28,7 @@ from tests.projections.rules.cases import CHINA, log_of
 
 PEOPLE = tuple(EmployeeId(f"employee-{name}") for name in ("an", "bo", "chen", "ding", "fang", "gao"))
 UNIT = Code("business")
+MOSTLY = 0.7
 BEGINS = datetime(2026, 3, 2, 9, tzinfo=CHINA)
 
 
@@ -129,23 +130,27 @@ class World:
     def _try(self, command: Command, stream_id: str, arguments: Mapping[str, Any]) -> bool:
         state: Aggregate = self.things.get(stream_id) or command.kind.aggregate()
         now = self.at + timedelta(minutes=1)
-        for actor in self.reference.actors(self.somebody(), command.declaration.by, now):
+        for actor in self.reference.actors(self._whoever(command, now), command.declaration.by, now):
             filled: dict[str, Any] = dict(arguments)
             if command.takes_actor:
                 filled["by"] = actor
             if command.takes_time:
                 filled["at"] = now
             try:
-                event = command.method(state, **filled)
+                decided = decide(state, command.method, **filled)
             except Refused:
                 continue
-            if event is None:
-                return False
             self.things.setdefault(stream_id, state)
-            for one in (event,) if isinstance(event, Event) else tuple(event):
-                self.record(one, stream_id, actor)
-            return True
+            for event in decided:
+                self.record(event, stream_id, actor)
+            return bool(decided)
         return False
+
+    def _whoever(self, command: Command, now: datetime) -> EmployeeId:
+        """Mostly somebody who holds the office; whether they may is another question."""
+        wanted = command.declaration.by
+        able = [who for who in PEOPLE if any(True for _ in self.reference.actors(who, wanted, now))]
+        return self.random.choice(able) if able and self.random.random() < MOSTLY else self.somebody()
 
 
 _commands: dict[Callable[..., Any], Command] = {}

@@ -70,7 +70,7 @@ async def prepared(runtime: Runtime, content: ContentHash, racers: int, amount: 
     terms = Terms(content=content, amount=amount, begins=day, ends=day, obligations=(), payments=payments)
     drafted = ContractDrafted(customer_id=customer, terms=terms, drafted_by=(writer,))
     approved = ContractApproved(
-        customer_id=customer, content=content, amount=amount, approver_id=EmployeeId("employee-boris")
+        customer_id=customer, content=content, amount=amount, approved_by=(EmployeeId("employee-boris"),)
     )
 
     def change(stream_id: str, *events: Event) -> Change:

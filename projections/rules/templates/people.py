@@ -116,15 +116,16 @@ class ByAmount(NamedTuple):
 
 class AuthorityAt(Rule):
     """Each of these events was done by somebody who held that office then, or one of those that its amount asks for;
-    acted in it, or had been lent its power."""
+    acted in it, or had been lent its power. `on`: what begins a case before that."""
 
     template = "AuthorityAt"
 
-    def __init__(self, *args: Any, of: Mapping[type[Event], Role | ByAmount], **more: Any) -> None:
+    def __init__(self, *args: Any, of: Mapping[type[Event], Role | ByAmount], on: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.of = of
+        self.of, self.on = of, on
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.begin) for event in self.on)
         yield from ((event, self.judge) for event in self.of)
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:

@@ -59,13 +59,13 @@ redrafted = ContractRedrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=
 amendment = ContractAmendmentDrafted(customer_id=CARL, terms=terms(SECOND), drafted_by=(ANNA,))
 passed = LegalReviewPassed(contract_id=CONTRACT, content=FIRST)
 passed_second = replace(passed, content=SECOND)
-approved = ContractApproved(customer_id=CARL, content=FIRST, amount=SMALL, approver_id=BORIS)
+approved = ContractApproved(customer_id=CARL, content=FIRST, amount=SMALL, approved_by=(BORIS,))
 approved_second = replace(approved, content=SECOND)
 signed = ContractSigned(
-    customer_id=CARL, content=FIRST, amount=SMALL, signatory_id=BORIS, place=WORDS, signed_for_customer=WORDS
+    customer_id=CARL, content=FIRST, amount=SMALL, signed_by=(BORIS,), place=WORDS, signed_for_customer=WORDS
 )
 signed_second = replace(signed, content=SECOND)
-amended = ContractAmended(customer_id=CARL, content=SECOND, amount=SMALL, signatory_id=BORIS)
+amended = ContractAmended(customer_id=CARL, content=SECOND, amount=SMALL, signed_by=(BORIS,))
 handed_over, accepted = ContractHandedOver(wording=WORDS), ContractHandoverAccepted()
 given_back = ContractHandoverReturned(reason=WORDS)
 terminated, voided = ContractTerminated(customer_id=CARL, reason=WORDS), ContractVoided(reason=WORDS)

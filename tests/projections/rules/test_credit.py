@@ -69,7 +69,7 @@ disputed, resolved = ReceivableDisputed(reason=WORDS), DisputeResolved(upheld=Fa
 
 def signed(amount: int, at: datetime, contract: str = DEAL) -> Happened:
     event = ContractSigned(
-        customer_id=CUSTOMER, content=ContentHash("sha256:1"), amount=Decimal(amount), signatory_id=LI, place=WORDS,
+        customer_id=CUSTOMER, content=ContentHash("sha256:1"), amount=Decimal(amount), signed_by=(LI,), place=WORDS,
         signed_for_customer=WORDS,
     )  # fmt: skip
     return Happened(event, at, LI, stream_id=contract)
@@ -77,7 +77,7 @@ def signed(amount: int, at: datetime, contract: str = DEAL) -> Happened:
 
 def amended(amount: int, at: datetime) -> Happened:
     event = ContractAmended(
-        customer_id=CUSTOMER, content=ContentHash("sha256:2"), amount=Decimal(amount), signatory_id=LI
+        customer_id=CUSTOMER, content=ContentHash("sha256:2"), amount=Decimal(amount), signed_by=(LI,)
     )
     return Happened(event, at, LI, stream_id=DEAL)
 

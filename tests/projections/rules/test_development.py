@@ -100,6 +100,7 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (development.DECIDED, [SUBMISSION, then(returned, 9, 18, by=LI)]),
     (development.DECIDED, [SUBMISSION, APPROVAL]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, APPROVAL]),
+    (development.APPROVED_BY_THE_MANAGER, [DRAFT, APPROVAL]),
 ]
 
 BROKEN: list[tuple[Rule, list[Happened]]] = [
@@ -117,6 +118,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (development.APPROVED_FIRST, [DRAFT, then(approved, 6, by=ANNA), then(started, 7)]),
     (development.DECIDED, [SUBMISSION, then(approved, 9, 18, 1, by=LI)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, then(approved, 6, by=ANNA)]),
+    (development.APPROVED_BY_THE_MANAGER, [DRAFT, then(approved, 6, by=BORIS)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, for_somebody(approved, 6, ANNA, by=LI)]),
     (development.APPROVED_BY_ANOTHER, [for_somebody(drafted, 4, LI, by=BORIS), APPROVAL]),
     (development.APPROVED_BY_ANOTHER, [then(drafted, 3, by=LI), DRAFT, APPROVAL]),
@@ -126,6 +128,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
 OPEN: list[tuple[Rule, list[Happened]]] = [
     (development.WATCHED, [then(watched, 1), then(told, 2)]),
     (development.WELL_FOUNDED, [DRAFT]),
+    (development.APPROVED_BY_THE_MANAGER, [DRAFT]),
     (development.WELL_FOUNDED, [then(published, 3), DRAFT, APPROVAL, then(drafted, 7)]),
     (development.APPROVED_FIRST, [DRAFT, APPROVAL]),
     (development.DECIDED, [SUBMISSION]),

@@ -38,6 +38,7 @@ from projections.rules.catalogue import RULES
 from projections.rules.duty import Verdict
 from projections.rules.rule import Mode
 from tests.projections.rules.cases import ANNA, BORIS, FOUNDED, LI, Happened, on, verdict
+from tests.proofs import authority
 
 RULES_FOLDER = Path(importlib.import_module("projections.rules").__path__[0])
 KERNEL = {
@@ -260,5 +261,4 @@ def test_each_rule_that_a_gate_prevents_is_tried_with_the_gate_broken() -> None:
     prevented = {rule.number for rule in RULES if rule.mode is Mode.PREVENT}
     here = {"R-CS-2", "R-CS-7", "R-CS-8", "R-ORG-1", "R-BD-2", "R-BD-3", "R-GEN-2.1", "R-GEN-2.3"}
     of_contracts = {"R-BD-5", "R-BD-6", "R-BD-10", "R-GEN-1.contract", "R-GEN-2.4"}  # test_broken_contract_gates.py
-    of_customers = {"R-BD-4", "R-BD-9"}  # test_broken_customer_gates.py
-    assert prevented == here | of_contracts | of_customers
+    assert prevented == here | of_contracts | set(authority.RULES) | {"R-BD-4", "R-BD-9", "R-INF-5"}

@@ -30,7 +30,7 @@ from projections.rules.rule import Rule
 from tests.projections.rules.cases import ANNA, BORIS, LI, LONG_AFTER, Happened, duty, on, verdict
 
 REVIEW, CONSULTATION, CONTRACT = "review-1", "consultation-1", ContractId("contract-1")
-CASES = {"R-RSK-8": REVIEW, "R-RSK-9": CONSULTATION, "R-GEN-2.3": str(CONTRACT)}
+CASES = {"R-RSK-8": REVIEW, "R-RSK-9": CONSULTATION, "R-GEN-2.3": str(CONTRACT), "R-GEN-2.3.text": str(CONTRACT)}
 WORDS = Text("words")
 CARL = CustomerId("customer-carl")
 FIRST, SECOND = ContentHash("sha256:a"), ContentHash("sha256:b")
@@ -82,6 +82,7 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     ),
     (legal.CONSULTED_IN_TIME, consulted(Happened(asked, on(2)), Happened(advised, on(4, 18)))),
     (legal.NOT_BY_ITS_DRAFTER, [DRAFTED, *reviewed(Happened(passed, on(3), BORIS))]),
+    (legal.NOT_DRAFTED_AFTERWARDS, [DRAFTED, *reviewed(Happened(passed, on(3), BORIS))]),
     # whoever turned one version down may write the next, if somebody else looks at that
     (
         legal.NOT_BY_ITS_DRAFTER,
@@ -108,13 +109,14 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (legal.NOT_BY_ITS_DRAFTER, [DRAFTED, REDRAFTED, *reviewed(Happened(passed_mended, on(3), ANNA))]),
     (legal.NOT_BY_ITS_DRAFTER, [AMENDED, *reviewed(Happened(passed_mended, on(3), ANNA))]),
     # a text that somebody let pass becomes theirs when they put it into the contract
-    (legal.NOT_BY_ITS_DRAFTER, [DRAFTED, *reviewed(Happened(passed_mended, on(2, 10), ANNA)), REDRAFTED]),
+    (legal.NOT_DRAFTED_AFTERWARDS, [DRAFTED, *reviewed(Happened(passed_mended, on(2, 10), ANNA)), REDRAFTED]),
 ]
 
 OPEN: list[tuple[Rule, list[Happened]]] = [
     (legal.REVIEWED_IN_TIME, reviewed(Happened(requested, on(2)))),
     (legal.CONSULTED_IN_TIME, consulted(Happened(asked, on(2)))),
     (legal.NOT_BY_ITS_DRAFTER, [DRAFTED]),
+    (legal.NOT_DRAFTED_AFTERWARDS, [DRAFTED]),
 ]
 
 

@@ -19,7 +19,7 @@ TEXT = ContentHash("sha256:" + "1" * 64)
 CONTRACT, DOCUMENT = "contract-1", "document-1"
 
 signed = ContractSigned(
-    customer_id=CustomerId("customer-carl"), content=TEXT, amount=Decimal(100), signatory_id=LI,
+    customer_id=CustomerId("customer-carl"), content=TEXT, amount=Decimal(100), signed_by=(LI,),
     place=Text("Shanghai"), signed_for_customer=Text("Carl"),
 )  # fmt: skip
 registered = DocumentRegistered(

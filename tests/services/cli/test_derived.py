@@ -14,9 +14,7 @@ from services.cli.derived import BY_HAND
 from services.cli.main import app
 from services.composition import AGGREGATES, COMMANDS, QUESTIONS
 from tests.services.cli.terminal import Terminal
-from tests.services.http.scenes import credit, development, legal, records
-from tests.services.http.scenes import credit, customers, development, legal, records
-from tests.services.http.scenes import contracts, development, legal
+from tests.services.http.scenes import contracts, credit, customers, development, legal, records
 
 TOO_EARLY = "Close only after the customer has confirmed, or the manager has declared recourse exhausted."
 TOO_EARLY_IN_CHINESE = "须经客户确认满意,或由经理宣告救济已尽,方可结案。"

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregates.actor import Role
-from tests.services.http.scenes import credit, customers, development, legal, records
-from tests.services.http.scenes import contracts, credit, customers, development, legal
+from tests.services.http.scenes import contracts, credit, customers, development, legal, records
 from tests.services.http.stage import NUMBERS, Call, Stage
 from tests.services.running import Yewu, done
 

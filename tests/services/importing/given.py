@@ -12,7 +12,9 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 
 from aggregates.business.customer import Customer
-from aggregates.event import Aggregate, Envelope, LegacySourceDescribed
+from aggregates.business.opportunity import Opportunity
+from aggregates.event import Aggregate, Envelope, Event, LegacySourceDescribed, Origin
+from aggregates.organisation.department import Department
 from aggregates.people.employee import Employee
 from aggregates.refused import Refused
 from aggregates.service.complaint import Complaint
@@ -24,7 +26,13 @@ from services.importing.map_file import read_map
 from services.importing.maps import Map
 from services.importing.pace import Pace
 
-KINDS: Mapping[str, type[Aggregate]] = {"complaint": Complaint, "customer": Customer, "employee": Employee}
+KINDS: Mapping[str, type[Aggregate]] = {
+    "complaint": Complaint,
+    "customer": Customer,
+    "department": Department,
+    "employee": Employee,
+    "opportunity": Opportunity,
+}
 UP_TO_DATE = Pace(lambda: Lag(0, 0, 0.1))
 
 MAP = """
@@ -90,6 +98,9 @@ class LogInMemory:
 
     def versions(self, stream_ids: Iterable[str]) -> Mapping[str, int]:
         return {stream: self._versions[stream] for stream in stream_ids}
+
+    def history(self, stream_id: str) -> Iterable[tuple[Event, Origin | None]]:
+        return [(one.event, one.envelope.origin) for one in self.written if one.stream_id == stream_id]
 
     def record(self, changes: Iterable[Unrecorded]) -> int:
         self.before_write()

@@ -78,7 +78,7 @@ def wrong(text: str, folder: Path) -> str:
         (
             'stream = "complaint"',
             'stream = "grievance"',
-            "case, stream: there are no streams of kind grievance; there is complaint, customer, employee.",
+            "case, stream: there are no streams of kind grievance; there is complaint, customer, department, employee,",
         ),
         ('time = "done"', 'time = "ended"', "case, time: there is no time called ended; there is done, import."),
         ('time = "done"', "time = 9", "case: Expected str, got int, at time."),

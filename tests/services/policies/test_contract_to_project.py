@@ -47,7 +47,7 @@ drafted = ContractDrafted(
     drafted_by=(ANNA,),
 )
 signed = ContractSigned(
-    customer_id=CARL, content=TEXT, amount=HUNDRED, signatory_id=LI, place=WORDS, signed_for_customer=WORDS
+    customer_id=CARL, content=TEXT, amount=HUNDRED, signed_by=(LI,), place=WORDS, signed_for_customer=WORDS
 )
 handed_over, accepted = ContractHandedOver(wording=WORDS), ContractHandoverAccepted()
 terminated = ContractTerminated(customer_id=CARL, reason=WORDS)

@@ -46,7 +46,7 @@ def signed_contract(yewu: Yewu, customer_id: str) -> str:
             customer_id=whose,
             content=content,
             amount=amount,
-            signatory_id=signatory,
+            signed_by=(signatory,),
             place=Text("Here"),
             signed_for_customer=Text("Lin"),
         ),
