@@ -170,7 +170,8 @@ class Override(Value):
 class CreditStanding(Fact):
     """What a customer may owe us, and owes (5.2.2): open receivables, and what is signed and not billed yet.
 
-    `valid_until` is None while no limit has been approved.
+    `valid_until` is None while no limit has been approved. `files` are the customer's other ones, merged with this:
+    what is owed by any of them is owed by all, and where one is suspended all are.
     """
 
     customer_id: CustomerId
@@ -179,6 +180,7 @@ class CreditStanding(Fact):
     exposure: Decimal = Decimal(0)
     suspended: bool = False
     overrides: Mapping[ContractId, Override] = {}
+    files: tuple[CustomerId, ...] = ()
 
     def covers(self, contract_id: ContractId, amount: Decimal, at: datetime) -> bool:
         """May so much be added at an instant: within a limit that is good then, or by leave for this contract?"""

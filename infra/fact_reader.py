@@ -37,6 +37,11 @@ class RowFact:
         stale_after: Iterable[type[Event]] = answer.__dict__["stale_after"]
         self.tables = tuple(table_name(row) for row in answer.__dict__["rows"])
         self.types = tuple(sorted(event.__name__ for event in stale_after))
+        self.also_about: str | None = answer.__dict__["also_about"]
+
+    def others(self, answer: Fact) -> tuple[str, ...]:
+        """Whom an answer speaks of besides the one that it is about."""
+        return () if self.also_about is None else getattr(answer, self.also_about)
 
 
 class Gathered(NamedTuple):
@@ -101,8 +106,10 @@ class FactReader:
             elif wanted.type is StoredFile:  # what it is never changes, so nothing has to guard it
                 values[wanted.name] = self._file(subject)
             else:
-                position, values[wanted.name] = await self._from_rows(wanted.type, subject, memory, rows_at_least)
-                guards.append(Guard(position, self._facts[wanted.type].types, (subject,)))
+                position, answer = await self._from_rows(wanted.type, subject, memory, rows_at_least)
+                fact = self._facts[wanted.type]
+                values[wanted.name] = answer
+                guards.append(Guard(position, fact.types, (subject, *fact.others(answer))))
                 cited[wanted.name] = position
         return Gathered(values, tuple(guards), cited, parameters)
 
@@ -125,17 +132,19 @@ class FactReader:
     async def _from_rows(self, kind: type[Fact], subject: str, memory: GuardMemory, at_least: int) -> tuple[int, Fact]:
         """The position is read before the answer, so news in between can only make the guard stricter."""
         fact = self._facts[kind]
-        # what this process knows of, the answer takes into account
-        at_least = max(at_least, memory.latest(fact.types, (subject,)))
         kept = self._answers.get((kind, subject))
+        others = () if kept is None else fact.others(kept[1])
+        # what this process knows of, the answer takes into account
+        at_least = max(at_least, memory.latest(fact.types, (subject, *others)))
         if kept is not None and kept[0] >= max(at_least, memory.floor):
             self.hits += 1
             return kept
         self.reads += 1
         async with self._rows.read(at_least=at_least) as (db, position, any_parked):
-            if any_parked:
-                await require_moving(db.connection, fact.tables, subject)
             answer = position, await fact.answer(db, subject)
+            if any_parked:
+                for one in (subject, *fact.others(answer[1])):
+                    await require_moving(db.connection, fact.tables, one)
         self._answers[kind, subject] = answer
         if len(self._answers) > self._most:
             self._answers.popitem(last=False)

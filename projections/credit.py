@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.business.contract import ContractAmended, ContractExpired, ContractSigned, ContractTerminated
@@ -28,9 +29,11 @@ from aggregates.risk.credit import (
 )
 from aggregates.risk.receivable import PaymentReceived, PaymentReversed, ReceivableRaised, ReceivableWrittenOff
 from aggregates.value import Value
+from projections.customers import customers
 from projections.fact import fact
 from projections.question import Database, matching, question, select
 from projections.row import Row, View, the
+from projections.survivors import SURVIVORS, files_of
 
 NEAR = 80
 """From so much percent of its limit on somebody has to look at a customer."""
@@ -186,22 +189,47 @@ credits_ = View(
 )
 
 
-@fact(credits_)
+@fact(credits_, customers, also_about="files")
 async def credit_standing(db: Database, customer_id: CustomerId) -> CreditStanding:
-    """Nothing is allowed to a customer whom nobody has assessed."""
-    rows = await select(db, CreditRow, "SELECT * FROM credit_row WHERE customer_id = %s", customer_id)
-    row = rows[0] if rows else CreditRow(customer_id=customer_id)
+    """Nothing is allowed to a customer whom nobody has assessed.
+
+    A limit stays with the file for which it was approved, but what is owed by any file of a customer uses it up.
+    """
+    files = await files_of(db, customer_id)
+    rows = await select(db, CreditRow, "SELECT * FROM credit_row WHERE customer_id = ANY(%s)", list(files))
+    own = next((row for row in rows if row.customer_id == customer_id), CreditRow(customer_id=customer_id))
     return CreditStanding(
         customer_id=customer_id,
-        limit=row.limit,
-        valid_until=row.valid_until,
-        exposure=row.exposure,
-        suspended=row.suspended,
-        overrides=row.overrides,
+        limit=own.limit,
+        valid_until=own.valid_until,
+        exposure=sum((row.exposure for row in rows), Decimal(0)),
+        suspended=any(row.suspended for row in rows),
+        overrides=own.overrides,
+        files=tuple(file for file in files if file != customer_id),
     )
 
 
-@question(path="credits", readers=READERS, order=("customer_id",))
+TOGETHER: LiteralString = f"""
+    WITH s AS ({SURVIVORS}),
+        whose AS (SELECT c.*, coalesce(survivor_id, customer_id) AS survivor_id
+                  FROM credit_row c LEFT JOIN s ON merged_id = customer_id),
+        owing AS (SELECT *, sum(exposure) OVER (PARTITION BY survivor_id) AS owed FROM whose)
+    SELECT {{columns}} FROM owing
+    WHERE survivor_id = customer_id OR survivor_id NOT IN (SELECT customer_id FROM credit_row)"""
+
+
+def _together() -> sql.Composed:
+    """The rows of customers whose file goes on, each with what is owed by all files that were merged into it."""
+    anew: Mapping[str, LiteralString] = {
+        "exposure": "owed AS exposure",
+        "use": f"""CASE WHEN owed > "limit" THEN 'over' WHEN 100 * owed > {NEAR} * "limit" THEN 'near'
+                   ELSE 'within' END AS use""",
+    }
+    columns = [sql.SQL(anew[name]) if name in anew else sql.Identifier(name) for name in CreditRow.__struct_fields__]
+    return sql.SQL("(" + TOGETHER + ") t").format(columns=sql.SQL(", ").join(columns))
+
+
+@question(path="credits", readers=READERS, order=("customer_id",), tables=("credit_row", "customer_row"))
 async def limits(
     db: Database,
     use: Use | None = None,
@@ -210,7 +238,10 @@ async def limits(
     owner_id: EmployeeId | None = None,
     expires_before: datetime | None = None,
 ) -> list[CreditRow]:
-    """Limit and exposure of each customer: all, those near their limit or over it, or whose limit ends soon."""
+    """Limit and exposure of each customer: all, those near their limit or over it, or whose limit ends soon.
+
+    What is owed by files that were merged is owed by the one that goes on; their contracts are listed at their own.
+    """
     where, values = matching(
         {
             "use = %s": use and use.value,
@@ -220,11 +251,11 @@ async def limits(
             "valid_until < %s": expires_before,
         }
     )
-    return await select(db, CreditRow, f"SELECT * FROM credit_row WHERE {where}", *values)
+    return await select(db, CreditRow, sql.SQL("SELECT * FROM {} WHERE " + where).format(_together()), *values)
 
 
 @question(path="credits/{customer_id}", readers=READERS, one_of=credits_)
 async def one(db: Database, customer_id: CustomerId) -> CreditRow | None:
-    """Limit and exposure of one customer, by contract."""
+    """Limit and exposure of one customer's file, by contract; the list says what is owed by all that were merged."""
     rows = await select(db, CreditRow, "SELECT * FROM credit_row WHERE customer_id = %s", customer_id)
     return rows[0] if rows else None

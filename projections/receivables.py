@@ -2,232 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString
-from zoneinfo import ZoneInfo
 
-from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
-from aggregates.event import Recorded
-from aggregates.facts import Unit
 from aggregates.ids import ContractId, CustomerId, ReceivableId
-from aggregates.risk.receivable import (
-    COLLECTORS,
-    CreditStopCalled,
-    DisputeResolved,
-    DunningPaused,
-    DunningResumed,
-    DunningStepTaken,
-    HandedToLegal,
-    Hold,
-    Level,
-    PaymentPromised,
-    PaymentReceived,
-    PaymentReversed,
-    PromiseBroken,
-    PromiseKept,
-    ReceivableBecameOverdue,
-    ReceivableDisputed,
-    ReceivableRaised,
-    ReceivableSettled,
-    ReceivableWrittenOff,
-    WriteOffRejected,
-    WriteOffRequested,
-)
+from aggregates.risk.dunning import COLLECTORS, Hold, Level
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.parameters import ParameterRow
 from projections.question import Database, matching, question, select
-from projections.reference import Reference
-from projections.row import Row, View, its_stream
+from projections.receivable import ReceivableRow, receivables
+from projections.survivors import with_survivors
 
 READERS = (*COLLECTORS, Role.RISK, Role.DEPUTY, Role.MANAGER, Role.AUDITOR)
 
 
-class ReceivableRow(Row):
-    """`overdue_at`: the end of the day by which it had to be paid.
-
-    The alarms: when it has to be said that it is overdue, that a promise is broken, that the credit stops; none where
-    that is said, and none of imported history.
-    """
-
-    indexes = (("customer_id",), ("overdue_alarm_at",), ("promise_alarm_at",), ("stop_alarm_at",))
-
-    receivable_id: ReceivableId
-    customer_id: CustomerId
-    contract_id: ContractId
-    instalment: Code
-    amount: Decimal
-    due: date
-    raised_at: datetime
-    overdue_at: datetime
-    open: Decimal
-    paid: Decimal = Decimal(0)
-    written_off: Decimal = Decimal(0)
-    settled_at: datetime | None = None
-    overdue: bool = False
-    hold: Hold = Hold.NONE
-    level: Level | None = None
-    at_legal: bool = False
-    stop_called: bool = False
-    promised_until: date | None = None
-    promised: Decimal | None = None
-    promises_kept: int = 0
-    promises_broken: int = 0
-    write_off_requested: Decimal | None = None
-    imported: bool = False
-    stop_days: int | None = None
-    overdue_alarm_at: datetime | None = None
-    promise_alarm_at: datetime | None = None
-    stop_alarm_at: datetime | None = None
-
-
-def raised(record: Recorded[ReceivableRaised], reference: Reference) -> ReceivableRow:
-    event = record.event
-    row = ReceivableRow(
-        receivable_id=ReceivableId(record.stream_id),
-        customer_id=event.customer_id,
-        contract_id=event.contract_id,
-        instalment=event.instalment,
-        amount=event.amount,
-        due=event.due,
-        raised_at=record.effective_at,
-        overdue_at=_end_of(event.due, reference),
-        open=event.amount,
-        imported=record.origin is not None,
-    )
-    return _alarmed(row)
-
-
-def received(row: ReceivableRow, record: Recorded[PaymentReceived]) -> ReceivableRow:
-    amount = record.event.amount
-    return _alarmed(replace(row, paid=row.paid + amount, open=row.open - amount))
-
-
-def reversed_(row: ReceivableRow, record: Recorded[PaymentReversed]) -> ReceivableRow:
-    amount = record.event.amount
-    return _alarmed(replace(row, paid=row.paid - amount, open=row.open + amount, settled_at=None))
-
-
-def settled(row: ReceivableRow, record: Recorded[ReceivableSettled]) -> ReceivableRow:
-    return _alarmed(
-        replace(
-            _free(row),
-            settled_at=record.effective_at,
-            overdue=False,
-            stop_called=False,
-            level=None,
-            at_legal=False,
-            write_off_requested=None,
-        )
-    )
-
-
-def disputed(row: ReceivableRow, record: Recorded[ReceivableDisputed]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(_free(row), hold=Hold.DISPUTE))
-
-
-def paused(row: ReceivableRow, record: Recorded[DunningPaused]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(_free(row), hold=Hold.PAUSE))
-
-
-def resumed(row: ReceivableRow, record: Recorded[DisputeResolved | DunningResumed]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(_free(row))
-
-
-def promised(row: ReceivableRow, record: Recorded[PaymentPromised], reference: Reference) -> ReceivableRow:
-    event = record.event
-    held = replace(row, hold=Hold.PROMISE, promised_until=event.until, promised=event.amount)
-    at = None if row.imported else _end_of(event.until, reference)
-    return replace(_alarmed(held), promise_alarm_at=at)
-
-
-def kept(row: ReceivableRow, record: Recorded[PromiseKept]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(_free(row), promises_kept=row.promises_kept + 1))
-
-
-def broken(row: ReceivableRow, record: Recorded[PromiseBroken]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(_free(row), promises_broken=row.promises_broken + 1))
-
-
-def became_overdue(
-    row: ReceivableRow, record: Recorded[ReceivableBecameOverdue], reference: Reference
-) -> ReceivableRow:
-    stop = reference.setting("P-19", record.effective_at)["credit_stop"]
-    if stop.unit is not Unit.DAY:
-        raise ValueError(f"a credit stops after days, not after {stop.unit}")
-    return _alarmed(replace(row, overdue=True, stop_days=int(stop.amount)))
-
-
-def stopped(row: ReceivableRow, record: Recorded[CreditStopCalled]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(row, stop_called=True))
-
-
-def reminded(row: ReceivableRow, record: Recorded[DunningStepTaken]) -> ReceivableRow:
-    return _alarmed(replace(row, level=record.event.level))
-
-
-def handed_over(row: ReceivableRow, record: Recorded[HandedToLegal]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(row, at_legal=True))
-
-
-def write_off_requested(row: ReceivableRow, record: Recorded[WriteOffRequested]) -> ReceivableRow:
-    return replace(row, write_off_requested=record.event.amount)
-
-
-def write_off_rejected(row: ReceivableRow, record: Recorded[WriteOffRejected]) -> ReceivableRow:  # noqa: ARG001  # none
-    return replace(row, write_off_requested=None)
-
-
-def written_off(row: ReceivableRow, record: Recorded[ReceivableWrittenOff]) -> ReceivableRow:
-    amount = record.event.amount
-    gone = replace(row, written_off=row.written_off + amount, open=row.open - amount, write_off_requested=None)
-    return _alarmed(gone)
-
-
-def _free(row: ReceivableRow) -> ReceivableRow:
-    return replace(row, hold=Hold.NONE, promised_until=None, promised=None, promise_alarm_at=None)
-
-
-def _end_of(day: date, reference: Reference) -> datetime:
-    """When that day is over where the company's clocks go."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(reference.zone)).astimezone(UTC)
-
-
-def _alarmed(row: ReceivableRow) -> ReceivableRow:
-    """What time will bring if nothing else comes."""
-    waits = row.open > 0 and row.hold is Hold.NONE and not row.imported
-    stops = row.overdue and not row.stop_called and row.level is not Level.FINAL and row.stop_days is not None
-    return replace(
-        row,
-        overdue_alarm_at=row.overdue_at if waits and not row.overdue else None,
-        stop_alarm_at=row.overdue_at + timedelta(days=row.stop_days or 0) if waits and stops else None,
-    )
-
-
-receivables = View(
-    ReceivableRow,
-    raised,
-    received,
-    reversed_,
-    settled,
-    disputed,
-    paused,
-    resumed,
-    promised,
-    kept,
-    broken,
-    became_overdue,
-    stopped,
-    reminded,
-    handed_over,
-    write_off_requested,
-    write_off_rejected,
-    written_off,
-    key=its_stream(ReceivableId),
-)
+LONGEST = 3660
+"""So many days' bills are counted at most."""
 
 
 class Aged(Value):
@@ -272,7 +67,17 @@ class ReceivableFigures(Value):
     days_sales_outstanding: Decimal | None
 
 
-@question(path="receivables", readers=READERS, order=("due", "receivable_id"))
+def _rows() -> sql.Composed:
+    """What is open is owed by the customer that goes on after a merger."""
+    return with_survivors(ReceivableRow, "receivable_row", "open > 0")
+
+
+@question(
+    path="receivables",
+    readers=READERS,
+    order=("due", "receivable_id"),
+    tables=("receivable_row", "customer_row"),
+)
 async def open_items(
     db: Database,
     customer_id: CustomerId | None = None,
@@ -293,13 +98,19 @@ async def open_items(
             "(written_off > 0 OR write_off_requested IS NOT NULL) = %s": write_off,
         }
     )
-    return await select(db, ReceivableRow, f"SELECT * FROM receivable_row WHERE {where}", *values)
+    return await select(db, ReceivableRow, sql.SQL("SELECT * FROM {} WHERE " + where).format(_rows()), *values)
 
 
-@question(path="receivables/{receivable_id}", readers=READERS, one_of=receivables)
+@question(
+    path="receivables/{receivable_id}",
+    readers=READERS,
+    one_of=receivables,
+    tables=("receivable_row", "customer_row"),
+)
 async def one(db: Database, receivable_id: ReceivableId) -> ReceivableRow | None:
     """One receivable as it stands."""
-    rows = await select(db, ReceivableRow, "SELECT * FROM receivable_row WHERE receivable_id = %s", receivable_id)
+    query = sql.SQL("SELECT * FROM {} WHERE receivable_id = %s").format(_rows())
+    rows = await select(db, ReceivableRow, query, receivable_id)
     return rows[0] if rows else None
 
 
@@ -307,7 +118,10 @@ BETWEEN: LiteralString = "overdue_at + make_interval(days => %s) <= %s AND overd
 
 
 @question(
-    path="receivables/ageing", readers=READERS, order=("customer_id",), tables=("receivable_row", "parameter_row")
+    path="receivables/ageing",
+    readers=READERS,
+    order=("customer_id",),
+    tables=("receivable_row", "parameter_row", "customer_row"),
 )
 async def ageing(db: Database, customer_id: CustomerId | None = None) -> list[Aged]:
     """What is open by how long it is overdue, of each customer."""
@@ -322,18 +136,21 @@ async def ageing(db: Database, customer_id: CustomerId | None = None) -> list[Ag
             coalesce(sum(open) FILTER (WHERE {BETWEEN}), 0) AS third_class,
             coalesce(sum(open) FILTER (WHERE overdue_at + make_interval(days => %s) <= %s), 0) AS beyond,
             sum(open) AS total
-        FROM receivable_row
+        FROM {{}}
         WHERE open > 0 AND {where}
         GROUP BY customer_id"""
     spans = (at, 0, at, first, at, first, at, second, at, second, at, third, at, third, at)
-    return await select(db, Aged, query, *spans, *values)
+    return await select(db, Aged, sql.SQL(query).format(_rows()), *spans, *values)
 
 
 async def _classes(db: Database) -> tuple[int, int, int]:
-    """Where the classes of P-19 end, in days."""
-    (row,) = await select(
+    """Where the classes of P-19 end, in days; before they are on record all that is overdue is beyond them."""
+    rows = await select(
         Database(db.connection), ParameterRow, "SELECT * FROM parameter_row WHERE parameter_id = 'parameter-P-19'"
     )
+    if not rows:
+        return 0, 0, 0
+    (row,) = rows
     first, second, third = (int(row.values[Code(f"{name}_class")].amount) for name in ("first", "second", "third"))
     return first, second, third
 
@@ -342,26 +159,21 @@ async def _classes(db: Database) -> tuple[int, int, int]:
     path="receivables/dunning",
     readers=READERS,
     order=("overdue_at", "receivable_id"),
-    tables=("receivable_row", "duty_row"),
+    tables=("receivable_row", "duty_row", "customer_row"),
 )
 async def dunning(db: Database, customer_id: CustomerId | None = None, missed: bool | None = None) -> list[Dunned]:
     """What is overdue: which step was taken, and by when the next has to be."""
     where, values = matching({"customer_id = %s": customer_id, "missed = %s": missed})
-    return await select(
-        db,
-        Dunned,
-        f"""
+    query: LiteralString = f"""
         SELECT * FROM (
             SELECT
-                receivable_id, customer_id, open, overdue_at, hold, level, at_legal,
+                receivable_id, customer_id, open, overdue_at, hold, t.level, at_legal,
                 CASE state WHEN 'owed' THEN due_at END AS step_due_at,
                 coalesce(state = 'owed' AND due_at < %s, false) AS missed
-            FROM receivable_row LEFT JOIN duty_row ON rule = 'R-RSK-5' AND case_id = receivable_id
+            FROM {{}} LEFT JOIN duty_row ON rule = 'R-RSK-5' AND case_id = receivable_id
             WHERE overdue AND open > 0) board
-        WHERE {where}""",
-        db.moment,
-        *values,
-    )
+        WHERE {where}"""
+    return await select(db, Dunned, sql.SQL(query).format(_rows()), db.moment, *values)
 
 
 class _Totals(Value):
@@ -378,7 +190,7 @@ class _Totals(Value):
 @question(path="receivables/figures", readers=READERS, tables=("receivable_row",))
 async def figures(db: Database, days: int = 90) -> ReceivableFigures:
     """How much is open and overdue, how many promises are kept, and how soon we are paid, by the bills of some days."""
-    at = db.moment
+    at, days = db.moment, min(max(days, 1), LONGEST)
     (total,) = await select(
         db,
         _Totals,
@@ -391,10 +203,11 @@ async def figures(db: Database, days: int = 90) -> ReceivableFigures:
             coalesce(sum(open) FILTER (WHERE overdue_at <= %s), 0) AS overdue,
             coalesce(sum(promises_kept), 0)::bigint AS promises_kept,
             coalesce(sum(promises_broken), 0)::bigint AS promises_broken,
-            coalesce(sum(amount) FILTER (WHERE raised_at > %s), 0) AS billed_lately
+            coalesce(sum(amount) FILTER (WHERE raised_at > %s - make_interval(days => %s)), 0) AS billed_lately
         FROM receivable_row""",
         at,
-        at - timedelta(days=min(max(days, 1), 3660)),
+        at,
+        days,
     )
     decided = total.promises_kept + total.promises_broken
     return ReceivableFigures(

@@ -6,6 +6,9 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from aggregates.ids import CustomerId
+from aggregates.value import Value
+from projections.question import Database, select
 from projections.row import Row
 
 SURVIVORS: LiteralString = """
@@ -16,6 +19,22 @@ SURVIVORS: LiteralString = """
         WHERE merged_into IS NOT NULL)
     SELECT merged_id, into_id AS survivor_id FROM went JOIN customer_row ON customer_id = into_id
     WHERE merged_into IS NULL"""
+
+
+class File(Value):
+    """One of the files that turned out to be of the same customer."""
+
+    file_id: CustomerId
+
+
+async def files_of(db: Database, customer_id: CustomerId) -> tuple[CustomerId, ...]:
+    """The files of a customer in the order of their ids, with this one; only this one where none was merged."""
+    query: LiteralString = f"""
+        WITH s AS ({SURVIVORS}),
+            goes_on AS (SELECT coalesce((SELECT survivor_id FROM s WHERE merged_id = %s), %s) AS file_id)
+        SELECT file_id FROM goes_on UNION SELECT merged_id FROM s JOIN goes_on ON survivor_id = file_id
+        ORDER BY file_id"""
+    return tuple(one.file_id for one in await select(db, File, query, customer_id, customer_id))
 
 
 def with_survivors(row: type[Row], table: LiteralString, is_open: LiteralString) -> sql.Composed:

@@ -52,8 +52,9 @@ from aggregates.people.employee import Employee
 from aggregates.readers import BUSINESS_TEAM, Readers
 from aggregates.risk.consultation import LegalConsultation
 from aggregates.risk.credit import Credit
+from aggregates.risk.dunning import COLLECTORS
 from aggregates.risk.legal_review import ASKERS, LegalReview
-from aggregates.risk.receivable import COLLECTORS, Receivable
+from aggregates.risk.receivable import Receivable
 from aggregates.service.complaint import DESK, Complaint
 from infra.codec import Codec
 from infra.commands import Command, Kind, all_commands
@@ -83,6 +84,7 @@ from projections import (
     parked,
     plans,
     posts,
+    receivable,
     receivables,
     record_classes,
     regulation,
@@ -195,7 +197,7 @@ VIEWS: tuple[View[Any], ...] = (
     contract_gates.passages,
     handovers.terms,
     credit.credits_,
-    receivables.receivables,
+    receivable.receivables,
     segments.segments,
     segments.items,
     research.research,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum, auto
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
@@ -16,23 +15,9 @@ from aggregates.event import Event, command
 from aggregates.facts import ContractStanding
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.refused import Refused
+from aggregates.risk.dunning import COLLECTORS, LEVELS, Hold, Level
 from aggregates.text import Code, Text
 from aggregates.value import Value
-
-COLLECTORS = (Role.FINANCE, Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD)
-"""Whoever reminds customers of what they owe."""
-
-
-class Level(StrEnum):
-    """The steps of the dunning ladder, each after the other."""
-
-    REMINDER = "reminder"
-    FIRST = "first"
-    SECOND = "second"
-    FINAL = "final"
-
-
-LEVELS = tuple(Level)
 
 
 class ReceivableRaised(Event):
@@ -156,15 +141,6 @@ ReceivableEvent: TypeAlias = (
     | WriteOffRejected
     | ReceivableWrittenOff
 )
-
-
-class Hold(StrEnum):
-    """Why nobody is reminded for the time being. Of several the last one counts."""
-
-    NONE = auto()
-    DISPUTE = auto()
-    PROMISE = auto()
-    PAUSE = auto()
 
 
 class Receivable(Value):

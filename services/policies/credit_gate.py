@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from aggregates.event import Recorded
 from aggregates.ids import NATURAL, CreditId, CustomerId
-from aggregates.risk.receivable import CreditStopCalled, DunningStepTaken, Level
+from aggregates.risk.dunning import Level
+from aggregates.risk.receivable import CreditStopCalled, DunningStepTaken
 from aggregates.text import Text
 from projections.credit import CreditRow
-from projections.receivables import ReceivableRow
+from projections.receivable import ReceivableRow
 from services.policies.policy import Alarm, Intent, Policy
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections.receivables import ReceivableRow
+from projections.receivable import ReceivableRow
 from services.policies.policy import Alarm, Intent, Policy
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from aggregates.actor import Actor, Delegation, Role
 from aggregates.facts import ContractStanding, Payable
 from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
     CreditStopCalled,
     DisputeResolved,
@@ -18,7 +19,6 @@ from aggregates.risk.receivable import (
     DunningResumed,
     DunningStepTaken,
     HandedToLegal,
-    Level,
     PaymentPromised,
     PaymentReceived,
     PaymentReversed,

@@ -23,11 +23,11 @@ from aggregates.risk.credit import (
     CreditSuspended,
     Grade,
 )
+from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
     DisputeResolved,
     DunningStepTaken,
     HandedToLegal,
-    Level,
     PaymentPromised,
     PaymentReceived,
     PromiseBroken,

@@ -265,7 +265,7 @@ READS: Mapping[str, Reads] = {
     "/customers/{customer_id}": CUSTOMERS_SHOWN,
     "/customers/difference": CUSTOMERS_SHOWN,
     "/customers/relations": RELATIONS,
-    "/relations/difference": RELATIONS,
+    "/customers/relations/difference": RELATIONS,
     "/customers/silence": OUTREACH,
     "/customers/funnel": OUTREACH,
     "/customers/outreach": OUTREACH,

@@ -9,9 +9,9 @@ from uuid import uuid4
 from aggregates.event import Event, Origin
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.risk.credit import CreditAssessed, CreditLimitApproved, CreditReleased, Grade
+from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
     DunningStepTaken,
-    Level,
     PaymentPromised,
     PaymentReceived,
     ReceivableBecameOverdue,

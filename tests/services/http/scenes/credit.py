@@ -56,18 +56,23 @@ def contract(yewu: Yewu, customer_id: str, *, signed: bool = False) -> tuple[str
     body = {"customer_id": customer_id, "terms": terms}
     contract_id = str(done(seller.post("/contracts", json=body))["id"])
     if signed:
-        _sign(yewu, contract_id, content)
+        prepare(yewu, contract_id, content)
+        done(yewu.manager.post(f"/contracts/{contract_id}/sign", json=signature(content)))
     return contract_id, content
 
 
-def _sign(yewu: Yewu, contract_id: str, content: str) -> None:
+def signature(content: str) -> dict[str, object]:
+    """What is sent to sign a contract."""
+    return {"content": content, "place": "here", "signed_for_customer": "them"}
+
+
+def prepare(yewu: Yewu, contract_id: str, content: str) -> None:
+    """Have it reviewed and approved: only its signature is missing."""
     asker, counsel = (yewu.as_(yewu.appointed(role, name="Counsel")) for role in (Role.PROJECT_MANAGER, Role.LEGAL))
     body = {"contract_id": contract_id, "content": content, "complexity": "simple"}
     review_id = done(asker.post("/reviews", json=body))["id"]
     done(counsel.post(f"/reviews/{review_id}/let-pass", json={"content": content}))
     done(yewu.manager.post(f"/contracts/{contract_id}/approve", json={"content": content}))
-    signature = {"content": content, "place": "here", "signed_for_customer": "them"}
-    done(yewu.manager.post(f"/contracts/{contract_id}/sign", json=signature))
 
 
 def receivable(yewu: Yewu, *acts: Act, overdue: bool = False) -> str:
