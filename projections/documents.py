@@ -125,7 +125,7 @@ files = View(
 
 
 @question(path="documents", readers=READERS, order=("number",))
-async def register(
+async def on_record(
     db: Database,
     record_class_id: RecordClassId | None = None,
     about_id: AnyId | None = None,

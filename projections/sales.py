@@ -166,8 +166,11 @@ async def results(
 
 
 @question(path="opportunities/forecasts", readers=TEAM, tables=("opportunity_row",))
-async def forecasts(db: Database, made_by: date, owner_id: EmployeeId | None = None) -> list[ForecastResult]:
-    """What was expected at the end of a day of the opportunities open then, by quarter, and what became of them."""
+async def forecasts(
+    db: Database, made_by: date | None = None, owner_id: EmployeeId | None = None
+) -> list[ForecastResult]:
+    """What was expected at the end of a day, or is now, of the opportunities open then, by quarter, and their fate."""
+    day = made_by or date.max
     where, values = matching({"owner_id = %s": owner_id})
     quarter = QUARTER.format("f.expected")
     return await select(
@@ -188,7 +191,7 @@ async def forecasts(db: Database, made_by: date, owner_id: EmployeeId | None = N
             WHERE (made ->> 'on')::date <= %s ORDER BY turn DESC LIMIT 1) f
         WHERE (closed_on IS NULL OR closed_on > %s) AND {where}
         GROUP BY 1 ORDER BY 1""",
-        made_by,
-        made_by,
+        day,
+        day,
         *values,
     )

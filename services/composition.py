@@ -303,7 +303,7 @@ ASKED: tuple[Callable[..., Awaitable[Any]], ...] = (
     consultations.one,
     record_classes.scheme,
     record_classes.one,
-    documents.register,
+    documents.on_record,
     documents.one,
     parked.list_,
     regulation.coverage_by(MECHANISMS),

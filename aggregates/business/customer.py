@@ -123,7 +123,7 @@ class ProspectContacted(Event):
 
     channel: Code
     outcome: Code
-    content: Text
+    wording: Text
     contact: Code | None = None
     campaign_id: CampaignId | None = None
     next_step: Text | None = None
@@ -327,7 +327,7 @@ class Customer(Value):
         self,
         channel: Code,
         outcome: Code,
-        content: Text,
+        wording: Text,
         contact: Code | None = None,
         campaign_id: CampaignId | None = None,
         next_step: Text | None = None,
@@ -342,7 +342,7 @@ class Customer(Value):
         return ProspectContacted(
             channel=said,
             outcome=outcome,
-            content=content,
+            wording=wording,
             contact=contact,
             campaign_id=campaign_id,
             next_step=next_step,

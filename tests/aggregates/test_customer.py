@@ -278,7 +278,7 @@ def test_until_it_is_unblocked() -> None:
 
 # Outreach and objections
 
-by_phone = ProspectContacted(channel=PHONE, outcome=LATER, content=WORDS)
+by_phone = ProspectContacted(channel=PHONE, outcome=LATER, wording=WORDS)
 no_phone, no_contact = ContactObjectionRecorded(channel=PHONE), ContactObjectionRecorded()
 
 
@@ -290,7 +290,7 @@ def test_3_1_2_b_a_prospect_is_contacted_and_what_came_of_it_is_recorded() -> No
         ProspectContacted(
             channel=PHONE,
             outcome=LATER,
-            content=WORDS,
+            wording=WORDS,
             contact=Code("C-1"),
             campaign_id=fair,
             next_step=WORDS,
@@ -310,7 +310,7 @@ def test_3_1_2_b_who_objects_to_a_channel_is_not_contacted_by_it_however_it_is_w
 
 def test_but_by_another_channel() -> None:
     given(Customer, registered, no_phone).when(Customer.contact, EMAIL, LATER, WORDS).then(
-        ProspectContacted(channel=EMAIL, outcome=LATER, content=WORDS)
+        ProspectContacted(channel=EMAIL, outcome=LATER, wording=WORDS)
     )
 
 

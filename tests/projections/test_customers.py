@@ -49,7 +49,7 @@ WORDS, PHONE, EMAIL, YES, NO = Text("words"), Code("phone"), Code("e-mail"), Cod
 
 registered = CustomerRegistered(name=Text("Acme"), source=Code("fair"))
 need = CustomerNeedRecorded(need=WORDS, intent=Intent.MEDIUM)
-called = ProspectContacted(channel=PHONE, outcome=YES, content=WORDS)
+called = ProspectContacted(channel=PHONE, outcome=YES, wording=WORDS)
 activated = CustomerActivated(contract_id=ContractId("contract-1"))
 
 
@@ -176,8 +176,8 @@ def test_3_1_2_b_the_mix_of_channels_says_what_each_yields(rows: Callable[..., s
         assert row is not None
         return row
 
-    refused = ProspectContacted(channel=PHONE, outcome=NO, content=WORDS)
-    mailed = ProspectContacted(channel=EMAIL, outcome=NO, content=WORDS, campaign_id=CampaignId("campaign-1"))
+    refused = ProspectContacted(channel=PHONE, outcome=NO, wording=WORDS)
+    mailed = ProspectContacted(channel=EMAIL, outcome=NO, wording=WORDS, campaign_id=CampaignId("campaign-1"))
     url = rows(
         relation(activated, customer="customer-1"),
         relation(customer="customer-2"),

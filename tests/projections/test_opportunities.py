@@ -278,4 +278,6 @@ def test_a_forecast_of_then_is_held_against_what_came_of_it(rows: Callable[..., 
     assert [(one.quarter, one.opportunities, one.weighted) for one in later] == [
         ("2017Q2", 1, Decimal(80)), ("2017Q3", 1, Decimal(10)),
     ]  # fmt: skip
+    now = asked(url, sales.forecasts)
+    assert [(one.quarter, one.opportunities, one.open, one.won) for one in now] == [("2017Q2", 2, 2, 0)]
     assert asked(url, lambda db: sales.forecasts(db, date(2017, 1, 5), owner_id=BEN)) == []

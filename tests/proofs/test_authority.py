@@ -24,7 +24,7 @@ HISTORIES = int(os.environ.get("YEWU_HISTORIES", "600"))
 """How many; 10,000 take some minutes (`make proofs`)."""
 
 OFTEN = max(HISTORIES // 100, 5)
-FEW = range(150)
+FEW = range(300)
 
 
 class Blind(Actor):

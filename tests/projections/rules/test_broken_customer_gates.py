@@ -31,7 +31,7 @@ no_phone = ContactObjectionRecorded(channel=PHONE)
 
 def test_a_contact_in_spite_of_an_objection_is_found() -> None:
     state = recall(Customer, [registered, no_phone])
-    call = {"channel": PHONE, "outcome": Code("yes"), "content": WORDS}
+    call = {"channel": PHONE, "outcome": Code("yes"), "wording": WORDS}
     with pytest.raises(Refused):
         decide(state, Customer.contact, **call)  # type: ignore[arg-type]  # each is of its type
     blind = replace(state, objections=frozenset())

@@ -44,8 +44,8 @@ terms_told = CustomerProfileChanged(payment_terms=Code("net-30"))
 qualified = OpportunityQualified(customer_id=CARL)
 no_phone, no_contact = ContactObjectionRecorded(channel=PHONE), ContactObjectionRecorded()
 phone_again = ContactObjectionWithdrawn(channel=PHONE)
-called = ProspectContacted(channel=PHONE, outcome=Code("yes"), content=WORDS)
-mailed = ProspectContacted(channel=EMAIL, outcome=Code("yes"), content=WORDS)
+called = ProspectContacted(channel=PHONE, outcome=Code("yes"), wording=WORDS)
+mailed = ProspectContacted(channel=EMAIL, outcome=Code("yes"), wording=WORDS)
 
 
 def of(*events: Event) -> list[Happened]:

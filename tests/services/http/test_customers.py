@@ -64,7 +64,7 @@ def test_3_1_2_b_who_objects_is_not_contacted_whoever_tries(yewu: Yewu, role: Ro
     customer_id = yewu.customer()
     done(lead(yewu).post(f"/customers/{customer_id}/record-objection", json={"channel": "e-mail"}))
     tried = yewu.as_(yewu.appointed(role)).post(
-        f"/customers/{customer_id}/contact", json={"channel": channel, "outcome": "sent", "content": "Our boilers"}
+        f"/customers/{customer_id}/contact", json={"channel": channel, "outcome": "sent", "wording": "Our boilers"}
     )
     assert tried.status_code == 422
     assert tried.json()["detail"] == "The customer objects to being contacted by e-mail."

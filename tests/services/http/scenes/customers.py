@@ -20,7 +20,7 @@ from tests.services.running import Yewu, done, wait_until
 from tests.services.seeding import seeded
 
 NEED: Mapping[str, object] = {"need": "A warm house", "intent": "high"}
-CALL: Mapping[str, object] = {"channel": "phone", "outcome": "call again", "content": "Our boilers"}
+CALL: Mapping[str, object] = {"channel": "phone", "outcome": "call again", "wording": "Our boilers"}
 BEFORE: Mapping[str, tuple[tuple[str, Mapping[str, object]], ...]] = {
     "qualify": (("record-need", NEED),),
     "unblock": (("block", {"reason": "It never pays"}),),
