@@ -49,10 +49,12 @@ MAY_BACKDATE = frozenset(
         Role.CUSTOMER_SERVICE_LEAD,
         Role.DATA_LEAD,
         Role.HUMAN_RESOURCES,
+        Role.FINANCE,
         Role.RECORDS,
     }
 )
-"""Whoever answers for others may record an act of an earlier time, with a reason."""
+"""Whoever answers for others, and whoever books what a bank tells days later, may record an act of an earlier time,
+with a reason."""
 
 
 class ActorKind(StrEnum):

@@ -45,18 +45,28 @@ def tail(
 @events.command("of")
 def of(
     id_: Annotated[str, typer.Argument(metavar="ID", help="编号 / an id")],
+    field: Annotated[str | None, typer.Option(help="只看此项 / only what changed this field of it, and why")] = None,
     as_json: AsJson = False,
 ) -> None:
     """历史 / The history of one thing: its own events, in their order."""
-    answer = ask("GET", f"/streams/{quote(id_, safe='')}")
+    answer = ask("GET", f"/streams/{quote(id_, safe='')}", query={} if field is None else {"field": field})
     if as_json:
         show(answer, as_json=True)
     else:
         for event in answer["items"]:
             _show_line(event, "recorded_at", "actor_id")
+            if field is not None:
+                _show_change(event, field)
 
 
 def _show_line(event: Mapping[str, Any], time_: str, whose: str) -> None:
     """One event; of one that is restricted neither time nor person need be there."""
     line = f"{event['position']:>8} {event.get(time_, '')[:19]:<19} {event['type']:<32} {event.get(whose, '')}"
+    console.print(line.rstrip(), markup=False, soft_wrap=True)
+
+
+def _show_change(event: Mapping[str, Any], field: str) -> None:
+    """What the event made of one field, from when on, and why."""
+    before, after = event["changes"][field]
+    line = f"{'':>8} {event['effective_at'][:19]:<19} {before} → {after}  {event['meta'].get('reason', '')}"
     console.print(line.rstrip(), markup=False, soft_wrap=True)

@@ -2,40 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
+from aggregates.event import Recorded
 from aggregates.ids import kind_of
 from infra.codec import Codec, Line
-from projections.row import Row
+from projections.reference import Reference
+from projections.row import Row, View
 from services.http.access import VIEW_OF
 
 Change = dict[str, tuple[Any, Any]]
 
 
-def rows_after(codec: Codec, stream_id: str, history: Sequence[Line]) -> list[Row | None]:
-    """The row of a thing after each of its events; None where there is no such row, or no such view.
+class History(NamedTuple):
+    """What each event changed, and the row that came of them all: None where there is no such row, or no such view."""
 
-    From an event on that the view cannot take the row stands still.
+    changes: list[Change]
+    row: Row | None
+
+
+def history_of(codec: Codec, stream_id: str, lines: Sequence[Line], reference: Reference) -> History:
+    """What became known of a thing, event by event.
+
+    An event that speaks of an earlier time than those before it is told by what it changed as of that time: of today it
+    may change nothing. From an event on that the view cannot take the row stands still.
     """
     view = VIEW_OF.get(kind_of(stream_id))
+    changes: list[Change] = []
     if view is None:
-        return [None for _ in history]
+        return History([{} for _ in lines], None)
     taken = {event.__name__ for event in view.events}
-    rows: list[Row | None] = []
-    row: Row | None = None
-    parked = False
-    for line in history:
-        if line.type in taken and not parked:
-            try:
-                record = codec.recorded(line)
-                row = view.folds[type(record.event)](row, record)
-            except Exception:  # whatever it is
-                parked = True
-        rows.append(row)
-    return rows
+    row, records, parked = None, list[Recorded[Any]](), False
+    for line in lines:
+        changes.append({})
+        if parked or line.type not in taken:
+            continue
+        try:
+            record = codec.recorded(line)
+            fold = view.folds[type(record.event)]
+            before = row
+            if any(earlier.effective_at > record.effective_at for earlier in records):
+                before = _as_of(view, records, record.effective_at, reference) or row
+            changes[-1] = between(before, fold(before, record, reference))
+            row = fold(row, record, reference)
+            records.append(record)
+        except Exception:  # whatever it is
+            parked = True
+    return History(changes, row)
+
+
+def _as_of(view: View[Any], records: Iterable[Recorded[Any]], at: datetime, reference: Reference) -> Row | None:
+    """The row as it was then, by what is known now."""
+    row = None
+    for record in records:
+        fold = view.folds[type(record.event)]
+        if record.effective_at <= at and (row is not None or fold.begins):
+            row = fold(row, record, reference)
+    return row
+
+
+def fields_of(stream_id: str) -> tuple[str, ...]:
+    """What can be known of a thing."""
+    view = VIEW_OF.get(kind_of(stream_id))
+    return () if view is None else view.row.__struct_fields__
 
 
 def between(before: Row | None, after: Row | None) -> Change:

@@ -24,7 +24,7 @@ from infra.reading import Behind
 from infra.settings import Settings
 from services.composition import FEED_READERS, OVERSIGHT
 from services.http.access import Reader, hidden, own_readers_of, readable, reader_of, readers_of_stream
-from services.http.differences import between, rows_after
+from services.http.differences import fields_of, history_of
 from services.http.opening import Opening, Viewer
 from services.http.problems import Problem, malformed, require_limit
 from services.http.tokens import Tokens
@@ -47,6 +47,12 @@ class FeedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def types(self) -> list[str] | None:
         return None if self.type is None else self.type.split(",")
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether only what changed one field is wanted."""
+
+    field: str | None = None
 
 
 Q = TypeVar("Q", bound=FeedQuery)
@@ -122,26 +128,28 @@ class LogPages:
             self.runtime.readings.note(reader.by, reader.roles, Code(through), read)
 
     async def stream(self, request: Request) -> Reply:
-        """What happened to one thing, and what each event changed in what is known of it."""
-        request.has_no_query()
-        stream_id = _id_in(request)
+        """What happened to one thing, and what each event changed in what is known of it; or only what changed one
+        field."""
+        field, stream_id = msgspec.convert(request.query, HistoryQuery).field, _id_in(request)
         reader, readers = await reader_of(self.runtime, self._tokens, request), readers_of_stream(stream_id)
         scope = reader.scope(readers)
         lines = await self.runtime.reader.stream(stream_id)
-        rows = rows_after(self.runtime.codec, stream_id, lines)
-        if scope is not None and not (rows and rows[-1] is not None and scope.admits(rows[-1])):
+        sealed, row = history_of(self.runtime.codec, stream_id, lines, await self.runtime.reference.latest())
+        if scope is not None and not (row is not None and scope.admits(row)):
             raise Forbidden(readers.everything)
         if not lines:
             raise NotFound(stream_id)
+        if field is not None and field not in fields_of(stream_id):
+            raise malformed(f"field is one of these: {', '.join(fields_of(stream_id))}")
         self._record(reader, "log.stream", lines)
         viewer, version = self.viewer(reader, request, "log.stream"), lines[-1].version
-        sealed = [between(before, after) for before, after in zip([None, *rows], rows, strict=False)]
         changes = await self._opening.changes(sealed, viewer, recorded=False)
         items = [
             _withheld(line) | {"id": stream_id, "version": line.version}
             if hidden(reader, line.type)
-            else _told(line) | {"changes": change}
+            else _told(line) | {"changes": change if field is None else {field: change[field]}}
             for line, change in zip(lines, changes, strict=True)
+            if field is None or (field in change and not hidden(reader, line.type))
         ]
         body = await self._opening.shown(_encode({"items": items, "version": version}), viewer)
         return Reply(200, body, {"ETag": f'"{version}"'})

@@ -354,9 +354,13 @@ _OPENED = {
     "name": "opened", "in": "query", "required": False, "description": "解封文字 / with its texts opened",
     "schema": {"type": "boolean"},
 }  # fmt: skip
+_FIELD = {
+    "name": "field", "in": "query", "required": False, "description": "只看此项 / only what changed this field",
+    "schema": {"type": "string"},
+}  # fmt: skip
 LOG_PATHS = {
     "/events": _log_path("log.events", "事件流 / the feed", [*_PAGE, _OPENED]),
-    "/streams/{id}": _log_path("log.stream", "一物之历史 / the history of one thing", [_ANY_ID]),
+    "/streams/{id}": _log_path("log.stream", "一物之历史 / the history of one thing", [_ANY_ID, _FIELD]),
     "/about/{id}": _log_path("log.about", "一切提及之事 / everything that mentions a thing", [_ANY_ID, *_PAGE]),
 }
 

@@ -347,4 +347,50 @@ FROM_KAFKA = (
     ),
 )
 
-MUTANTS = (*THE_LOG, *THE_READ_MODEL, *FROM_KAFKA, *WHO_ASKS)
+SCENARIO = "tests/acceptance/test_scenario"
+
+SCENARIOS = (
+    Mutant(
+        "scenario 3: a review of any version will do",
+        "projections/rules/contracts.py",
+        '    same={LegalReviewPassed: "content", ContractSigned: "content", ContractAmended: "content"},\n',
+        "",
+        f"{SCENARIO}_03.py::test_scenario_03_a_contract_signed_with_a_changed_file_is_found",
+        "A file is changed between review and signature, and nobody is told.",
+    ),
+    Mutant(
+        "scenario 5: what was known when is forgotten",
+        "infra/read_model/selection.py",
+        'return limits if self.known_at is None else f"{limits} AND l.recorded_at <= {_literal(self.known_at)}"',
+        "return limits",
+        f"{SCENARIO}_05.py::test_scenario_05_limit_and_exposure_as_it_was_as_we_knew_it_then_as_we_know_it_now",
+        "Whoever signed on 15 March is judged by a payment of which nobody knew.",
+    ),
+    Mutant(
+        "scenario 11: a correction of the past overtakes what came later",
+        "projections/row.py",
+        "if name not in since or since[name] <= at}",
+        "if name not in since or at}",
+        f"{SCENARIO}_11.py::test_scenario_11_every_change_of_the_payment_terms_has_its_reason_and_the_old_belief_stays",
+        "The terms of last year are taken for those of today.",
+    ),
+    Mutant(
+        "scenario 11: a correction is told by what it changed of today",
+        "services/http/differences.py",
+        "before = _as_of(view, records, record.effective_at, reference) or row\n",
+        "before = row\n",
+        f"{SCENARIO}_11.py::test_scenario_11_every_change_of_the_payment_terms_has_its_reason_and_the_old_belief_stays",
+        "The history of a field passes over the correction of a wrong value.",
+    ),
+    Mutant(
+        "scenario 19: the checker believes whoever approves",
+        "projections/rules/contracts.py",
+        "second=dict.fromkeys((ContractApproved, *SIGNATURES), ACTOR)",
+        "second=dict.fromkeys(SIGNATURES, ACTOR)",
+        f"{SCENARIO}_19.py::test_scenario_19_what_a_gate_with_a_bug_lets_through_is_found_by_the_checker"
+        "[one's own draft]",
+        "A gate with a bug lets people approve their own drafts, and nothing shows it.",
+    ),
+)
+
+MUTANTS = (*THE_LOG, *THE_READ_MODEL, *FROM_KAFKA, *WHO_ASKS, *SCENARIOS)

@@ -120,6 +120,14 @@ def test_the_history_of_one_thing(terminal: Terminal) -> None:
     assert terminal("events", "of", "complaint-x").sentence == "There is no complaint-x."
 
 
+def test_the_history_of_one_field_says_what_it_was_and_became_and_why(terminal: Terminal) -> None:
+    anna = terminal.do("employees", "register", "--name", "Anna", "--quiet")
+    terminal.do("employees", "correct-details", anna, "--number", "17", "--reason", "It was left out")
+    event, change = terminal.do("events", "of", anna, "--field", "number").splitlines()
+    assert "EmployeeDetailsCorrected" in event
+    assert change.endswith("None → 17  It was left out")
+
+
 def test_a_department_is_founded_once(terminal: Terminal, database: str) -> None:
     terminal.look_after(database)
     founded = terminal("found", "--manager", "Lin 林", "--json").document

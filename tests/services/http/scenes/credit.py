@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -41,9 +41,10 @@ def limited(yewu: Yewu, customer_id: str) -> str:
     return credit_id
 
 
-def contract(yewu: Yewu, customer_id: str, *, signed: bool = False) -> tuple[str, str]:
-    """A contract of two instalments, which is drafted or signed, and the file that it stands in."""
-    content, today = yewu.file(), datetime.now(UTC).date()
+def contract(yewu: Yewu, customer_id: str, *, signed: bool = False, begins: date | None = None) -> tuple[str, str]:
+    """A contract of two instalments, 30 and 60 days after it begins, which is drafted or signed, and the file that it
+    stands in."""
+    content, today = yewu.file(), begins or datetime.now(UTC).date()
     seller = yewu.as_(yewu.appointed(Role.BUSINESS_DEVELOPMENT, name="Seller"))
     payments = [
         {"number": number, "amount": "50", "due": str(today + timedelta(days=days))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from uuid import uuid4
@@ -15,14 +14,10 @@ from aggregates.business.terms import Terms
 from aggregates.event import Event
 from aggregates.ids import CustomerId, EmployeeId
 from aggregates.text import ContentHash, Text
-from infra.append import Append, Change, Entry
-from infra.codec import Codec
-from infra.event_store import Writer
-from infra.roles import DatabaseRole
 from tests.given import MONDAY
-from tests.logins import as_role
 from tests.services.http.stage import Call, Stage
 from tests.services.running import Yewu, done, wait_until
+from tests.services.seeding import seeded
 
 NEED: Mapping[str, object] = {"need": "A warm house", "intent": "high"}
 CALL: Mapping[str, object] = {"channel": "phone", "outcome": "call again", "wording": "Our boilers"}
@@ -51,19 +46,8 @@ def signed_contract(yewu: Yewu, customer_id: str) -> str:
             signed_for_customer=Text("Lin"),
         ),
     )
-    contract_id, codec = f"contract-{uuid4()}", Codec(Event.known.values())
-    entries = [Entry(codec.stored(contract_id, event), b"{}", None) for event in events]
-    append = Append(yewu.manager_id, uuid4(), (Change(contract_id, 0, entries),), ())
-
-    async def write() -> None:
-        writer = Writer(as_role(yewu.database, DatabaseRole.APP))
-        await writer.start()
-        try:
-            await writer.append(append)
-        finally:
-            await writer.stop()
-
-    asyncio.run(write())
+    contract_id = f"contract-{uuid4()}"
+    seeded(yewu, (contract_id, events))
     wait_until(lambda: yewu.manager.get(f"/contracts/{contract_id}").json().get("stage") == "signed")
     return contract_id
 
