@@ -162,7 +162,11 @@ class _Decision:
         self.sent = self._arguments()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._once()
+                answer = await self._once()
+            except Refused:
+                # what is remembered may be out of date: somebody else may have done what was missing
+                if attempt == ATTEMPTS or not await self._has_moved():
+                    raise
             except VersionConflict as conflict:
                 await self.desk.states.reload(self.command.kind, self.stream_id)
                 if attempt == ATTEMPTS:
@@ -175,6 +179,9 @@ class _Decision:
                 if attempt == ATTEMPTS:
                     raise Behind(self.desk.writer.memory.known, None) from old
                 await self._look_again(self.desk.writer.memory.floor)
+            else:
+                if answer.position is not None or attempt == ATTEMPTS or not await self._has_moved():
+                    return answer
         raise AssertionError("the last attempt returns or raises")
 
     async def answered_before(self) -> Answer | None:
@@ -195,6 +202,11 @@ class _Decision:
     async def _happened_since(self, version: int) -> list[Happened]:
         lines = await self.desk.reader.stream(self.stream_id, version)
         return [Happened(line.version, line.type, line.recorded_at, line.actor_id) for line in lines]
+
+    async def _has_moved(self) -> bool:
+        """Has anybody written to the stream since it was last looked at? From here on that is known."""
+        before = await self.desk.states.of(self.command.kind, self.stream_id, new=self._drawn)
+        return (await self.desk.states.reload(self.command.kind, self.stream_id)).version > before.version
 
     async def _look_again(self, position: int) -> None:
         """What was known is out of date: the next attempt knows at least what happened up to here."""

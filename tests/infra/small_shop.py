@@ -80,6 +80,10 @@ class ShopOrder(Value):
 
     @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")
     def note(self, note: Code) -> ShopOrderNoted | None:
+        if note == "second" and self.notes != 1:
+            raise Refused("The second note follows the first.")
+        if note == "once" and self.notes == 1:
+            return None
         return None if note == "nothing" else ShopOrderNoted(note=note)
 
     @command(by=(Role.EMPLOYEE,), clause="3.1.3-c")

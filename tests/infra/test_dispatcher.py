@@ -217,6 +217,31 @@ def test_two_who_write_on_one_stream_both_succeed(database: str) -> None:
     run(example())
 
 
+def test_what_others_have_done_is_known_before_anything_is_refused(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here, shop(database) as there:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            with pytest.raises(Refused):
+                await here.give("note", placed.id, note=Code("second"))
+            await there.give("note", placed.id, note=Code("first"))
+            assert (await here.give("note", placed.id, note=Code("second"))).version == 3
+
+    run(example())
+
+
+def test_and_before_it_is_said_that_nothing_is_to_be_done(database: str) -> None:
+    async def example() -> None:
+        async with shop(database) as here, shop(database) as there:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", customer_id=ACME, amount=Decimal(7))
+            await here.give("note", placed.id, note=Code("one"))
+            await there.give("note", placed.id, note=Code("two"))
+            assert (await here.give("note", placed.id, note=Code("once"))).version == 4
+
+    run(example())
+
+
 def test_whoever_insists_on_a_version_gets_that_version_or_nothing(database: str) -> None:
     async def example() -> None:
         async with shop(database) as here:
