@@ -144,7 +144,7 @@ ReceivableEvent: TypeAlias = (
 
 
 class Receivable(Value):
-    """`payments` are those not reversed, each under its reference; `promised` is still to come of a promise."""
+    """`payments` are those not reversed, each under its reference; `toward` are those made since the promise."""
 
     raised: ReceivableRaised | None = None
     payments: Mapping[Code, Decimal] = {}
@@ -156,6 +156,7 @@ class Receivable(Value):
     hold: Hold = Hold.NONE
     promised_until: date | None = None
     promised: Decimal = Decimal(0)
+    toward: frozenset[Code] = frozenset()
     request: WriteOffRequested | None = None
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b", opens=True)
@@ -189,7 +190,7 @@ class Receivable(Value):
             customer_id=raised.customer_id, contract_id=raised.contract_id, amount=amount, reference=reference
         )
         settled = amount == self.open_amount
-        if self.hold is Hold.PROMISE and (settled or amount >= self.promised):
+        if self.hold is Hold.PROMISE and (settled or amount >= self._still_promised):
             yield PromiseKept()
         if settled:
             yield ReceivableSettled(customer_id=raised.customer_id)
@@ -325,8 +326,8 @@ class Receivable(Value):
             case ReceivableRaised():
                 return replace(self, raised=event)
             case PaymentReceived(reference=reference, amount=amount):
-                promised = max(self.promised - amount, Decimal(0))
-                return replace(self, payments={**self.payments, reference: amount}, promised=promised)
+                payments = {**self.payments, reference: amount}
+                return replace(self, payments=payments, toward=self.toward | {reference})
             case PaymentReversed(reference=reference):
                 return replace(self, payments={ref: paid for ref, paid in self.payments.items() if ref != reference})
             case ReceivableSettled():
@@ -334,7 +335,7 @@ class Receivable(Value):
             case ReceivableDisputed():
                 return replace(self._free(), hold=Hold.DISPUTE)
             case PaymentPromised(until=until, amount=amount):
-                return replace(self, hold=Hold.PROMISE, promised_until=until, promised=amount)
+                return replace(self._free(), hold=Hold.PROMISE, promised_until=until, promised=amount)
             case DunningPaused():
                 return replace(self._free(), hold=Hold.PAUSE)
             case DisputeResolved() | PromiseKept() | PromiseBroken() | DunningResumed():
@@ -357,7 +358,11 @@ class Receivable(Value):
                 assert_never(event)
 
     def _free(self) -> Receivable:
-        return replace(self, hold=Hold.NONE, promised_until=None, promised=Decimal(0))
+        return replace(self, hold=Hold.NONE, promised_until=None, promised=Decimal(0), toward=frozenset())
+
+    @property
+    def _still_promised(self) -> Decimal:
+        return self.promised - sum((self.payments.get(one, Decimal(0)) for one in self.toward), Decimal(0))
 
     @property
     def open_amount(self) -> Decimal:

@@ -154,6 +154,18 @@ def test_what_held_dunning_up_ends() -> None:
         )
 
 
+def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
+    forty, twenty = replace(promised, amount=Decimal(40)), replace(paid, amount=Decimal(20))
+    later = replace(twenty, reference=TWO)
+    history = (raised, forty, twenty, replace(reversed_, amount=Decimal(20)))
+    given(Receivable, *history).when(Receivable.receive_payment, Decimal(20), TWO).then(later)
+    given(Receivable, *history, later).when(Receivable.receive_payment, Decimal(20), ONE).then(twenty, kept)
+    before = (raised, twenty, forty, replace(reversed_, amount=Decimal(20)))
+    given(Receivable, *before).when(Receivable.receive_payment, Decimal(40), TWO).then(
+        replace(paid, amount=Decimal(40), reference=TWO), kept
+    )
+
+
 def test_a_promise_is_kept_by_paying_as_much_as_was_promised() -> None:
     forty = replace(promised, amount=Decimal(40))
     given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, Decimal(40)).then(forty)
