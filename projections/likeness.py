@@ -6,7 +6,9 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Annotated, TypeAlias
 
+from msgspec import Meta
 from rapidfuzz import fuzz, process
 
 from aggregates.ids import CustomerId
@@ -17,6 +19,8 @@ from projections.relations import TEAM
 
 ALIKE = 88
 """From this likeness on, of 100, two names are suspected unless another one is asked for."""
+
+Likeness: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 FORMS = re.compile(
     r"股份有限公司|有限责任公司|有限公司|公司|集团|"
@@ -44,7 +48,9 @@ class _File(Value):
 
 
 @question(path="customers/duplicates", readers=TEAM, tables=("customer_row",), compares=True)
-async def duplicates(db: Database, customer_id: CustomerId | None = None, at_least: int = ALIKE) -> list[Suspicion]:
+async def duplicates(
+    db: Database, customer_id: CustomerId | None = None, at_least: Likeness = ALIKE
+) -> list[Suspicion]:
     """Files that may be of the same customer, the likeliest first; or those that may be of this one."""
     files = await select(
         db,
