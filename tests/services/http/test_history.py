@@ -16,7 +16,7 @@ from aggregates.risk.receivable import PaymentReceived, ReceivableRaised
 from aggregates.text import Code, Text
 from infra.codec import Codec, Line
 from projections.customers import CustomerRow
-from projections.receivables import ReceivableRow
+from projections.receivable import ReceivableRow
 from projections.reference import Reference
 from services.http.differences import History, fields_of, history_of
 from tests.services.running import Yewu, done
