@@ -46,8 +46,12 @@ class StockRows(PostgresTrackingRecorder):
             for view, table in self._tables.items():
                 fold = view.folds.get(type(record.event))
                 if fold is not None and view.key.kind in {None, kind_of(record.stream_id)}:
-                    row = self._load(cursor, view, table, view.keys[type(record.event)](record))
-                    self._save(cursor, table, fold(row, record, self._reference))
+                    key = view.keys[type(record.event)](record)
+                    row = fold(self._load(cursor, view, table, key), record, self._reference)
+                    if row is None:
+                        self._end(cursor, table, key)
+                    else:
+                        self._save(cursor, table, row)
 
     def _load(self, cursor: psycopg.Cursor[DictRow], view: View[Any], table: Table, key: KeyValue) -> Any:
         keys, values = ", ".join(table.keys), (key,) if isinstance(key, str) else key
@@ -55,6 +59,11 @@ class StockRows(PostgresTrackingRecorder):
         query = f"SELECT * FROM {SCHEMA}.{table.name} WHERE ({keys}) = ({marks})"
         found = cursor.execute(query.encode(), values).fetchone()
         return None if found is None else msgspec.convert(found, view.row)
+
+    def _end(self, cursor: psycopg.Cursor[DictRow], table: Table, key: KeyValue) -> None:
+        keys, values = ", ".join(table.keys), (key,) if isinstance(key, str) else key
+        marks = ", ".join(["%s"] * len(values))
+        cursor.execute(f"DELETE FROM {SCHEMA}.{table.name} WHERE ({keys}) = ({marks})".encode(), values)
 
     def _save(self, cursor: psycopg.Cursor[DictRow], table: Table, row: Any) -> None:
         fields = ", ".join(f'"{field}"' for field in table.fields)
