@@ -54,6 +54,10 @@ bench-faults: .venv/dev ## bad days for minutes, kills under load, relays, proje
 schema-long: .venv/dev ## send thousands of made-up requests as every role: make schema-long CASES=10000 ROLES="MGR CS" SEED=1
 	@$(BIN)/python -m tests.schema_long --cases $(or $(CASES),10000) $(if $(ROLES),--roles $(ROLES)) $(if $(SEED),--seed $(SEED))
 
+proofs: .venv/dev ## 10,000 random histories of rights, 1,000 races for one limit: make proofs HISTORIES=10000 RACES=1000
+	@YEWU_HISTORIES=$(or $(HISTORIES),10000) YEWU_RACES=$(or $(RACES),1000) $(BIN)/python -m pytest -q \
+	  tests/proofs tests/services/test_credit_race.py
+
 mutants: .venv/dev ## seed bugs one by one, and see each caught by its test
 	@$(BIN)/python -m tests.mutants
 
@@ -65,4 +69,4 @@ LOCKED := --generate-hashes --no-emit-index-url --no-header --no-annotate --univ
 clean: ## remove what was built; data stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help up demo kafka test check generate release-schemas bench bench-faults schema-long mutants lock clean
+.PHONY: help up demo kafka test check generate release-schemas bench bench-faults schema-long proofs mutants lock clean

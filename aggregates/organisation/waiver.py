@@ -66,7 +66,7 @@ class Waiver(Value):
         self, by: Actor, at: datetime, rule: Code, case_id: AnyId, expires_at: datetime, grounds: Text
     ) -> WaiverRequested:
         """Ask that a rule need not be kept on a case until an instant, and say why."""
-        if re.fullmatch(r"R-[A-Z]+-\d+", rule) is None:
+        if re.fullmatch(r"R-[A-Z]+-\d+(\.[a-z0-9-]+)*", rule) is None:
             raise Refused("A rule is numbered like R-CS-3.")
         if expires_at <= at:
             raise Refused("A waiver ends in the future: name when.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aggregates.actor import Role
-from aggregates.business.contract import ContractSigned
+from aggregates.business.contract import ContractAmended, ContractSigned
 from aggregates.ids import ContractId, DocumentId
 from aggregates.information.document import DocumentArchived, DocumentRegistered, DocumentVersionAdded
 from projections.rules.rule import Mode, Rule
@@ -30,12 +30,13 @@ CLASSIFIED = Completeness(
 
 FILED = Response(
     "R-INF-6",
-    "A signed contract is filed in time.",
+    "What is signed is filed in time, to the byte.",
     cases=ContractId,
     clauses=("2.2.4-c", "6.2.2"),
     mode=Mode.DETECT,
-    on=(ContractSigned,),
+    on=(ContractSigned, ContractAmended),
     then=(DocumentArchived,),
+    same=dict.fromkeys((ContractSigned, ContractAmended, DocumentArchived), "content"),
     case_in={DocumentArchived: "about_id"},
     within=Limit(parameter="P-23", value="contract"),
     owed_by=Role.RECORDS,

@@ -39,6 +39,13 @@ def test_somebody_asks_for_a_waiver() -> None:
     given(Waiver).when(Waiver.request, CLERK, MONDAY, RULE, CASE, IN_A_MONTH, WHY).then(requested)
 
 
+@pytest.mark.parametrize("rule", ["R-BD-3.1", "R-GEN-2.3", "R-GEN-2.3.text", "R-GEN-1.write-off"])
+def test_of_any_rule_there_is(rule: str) -> None:
+    given(Waiver).when(Waiver.request, CLERK, MONDAY, Code(rule), CASE, IN_A_MONTH, WHY).then(
+        replace(requested, rule=Code(rule))
+    )
+
+
 def test_a_waiver_names_a_rule_and_ends_in_the_future() -> None:
     given(Waiver).when(Waiver.request, CLERK, MONDAY, Code("3.3.2"), CASE, IN_A_MONTH, WHY).then_refused(
         "numbered like"

@@ -17,7 +17,7 @@ from projections.rules.duty import (
     UNDETERMINABLE,
     DutyRow,
 )
-from projections.rules.rule import Events, Handler, Rule, names
+from projections.rules.rule import Events, Handler, Held, Rule, names
 from projections.rules.templates.verdicts import answered, is_late, judged
 from projections.rules.term import Limit
 
@@ -91,13 +91,31 @@ def is_filled_in(value: Any) -> bool:
 
 
 class Response(Completeness):
-    """After one of `on`, one of `then` follows in time, or with `every` each of them."""
+    """After one of `on`, one of `then` follows in time, or with `every` each of them.
+
+    `same`: what follows counts only if it says in these fields what the latest of `on` says.
+    """
 
     template = "Response"
 
-    def __init__(self, *args: Any, on: Events, then: Events, every: bool = False, **more: Any) -> None:
+    def __init__(
+        self, *args: Any, on: Events, then: Events, every: bool = False, same: Held | None = None, **more: Any
+    ) -> None:
         parts: Parts = {event.__name__: ((event,), None) for event in then} if every else {"answer": (then, None)}
         super().__init__(*args, on=on, parts=parts, **more)
+        self.same = same or {}
+
+    def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        row = super().begin(row, record, reference)
+        return replace(row, parties={"wanted": self._said(record)}) if self.same else row
+
+    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        if row is not None and self.same and (row.parties or {}).get("wanted") != self._said(record):
+            return row
+        return super().note(row, record, reference)
+
+    def _said(self, record: Recorded[Any]) -> str:
+        return str(getattr(record.event, self.same[type(record.event)]))
 
 
 class Existence(Response):

@@ -53,6 +53,9 @@ def test_6_2_2_a_signed_contract_opens_the_duty_to_file_it_and_the_filing_closes
 
 
 def test_filing_something_else_does_not_close_it() -> None:
+    draft = replace(archived, content=ContentHash("sha256:" + "2" * 64))
+    assert verdict(FILED, it(signed, 2), it(draft, 4), case=CONTRACT) is Verdict.VIOLATED
+    assert verdict(FILED, it(signed, 2), it(draft, 3), it(archived, 4), case=CONTRACT) is Verdict.CONFORMANT
     other = replace(archived, about_id=AnyId("contract-2"))
     assert verdict(FILED, it(signed, 2), it(other, 4), case=CONTRACT) is Verdict.VIOLATED
     assert folded(FILED, log_of(it(archived, 4)), CONTRACT) is None  # nobody owed it
