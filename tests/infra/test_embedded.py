@@ -33,6 +33,7 @@ import signal, sys
 from pathlib import Path
 from infra.embedded import LOGINS, EmbeddedPostgres
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would leave ignored
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.process_id, flush=True)
     signal.pause()

@@ -24,7 +24,8 @@ HISTORIES = int(os.environ.get("YEWU_HISTORIES", "600"))
 """How many; 10,000 take some minutes (`make proofs`)."""
 
 OFTEN = max(HISTORIES // 100, 5)
-FEW = range(300)
+MANY = 3_000
+"""Histories after which a rule should have found what a broken gate lets pass."""
 
 
 class Blind(Actor):
@@ -74,6 +75,16 @@ def test_nobody_approves_what_is_their_own_nor_by_a_right_that_is_over() -> None
     assert all(min(counts) >= OFTEN for counts in too_seldom.values()), too_seldom
 
 
+def not_found(rules: set[str]) -> set[str]:
+    """Which of these rules find nothing in one history after the other, until all of them have."""
+    left = set(rules)
+    for first in range(0, MANY, 50):
+        left -= set(histories(range(first, first + 50)).found)
+        if not left:
+            break
+    return left
+
+
 BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any], set[str]]] = {
     "whoever wrote a plan approves it": (DevelopmentPlan, "approve", blinded, {"R-GEN-2.1"}),
     "whoever drafted a contract approves it": (Contract, "approve", blinded, {"R-GEN-2.4"}),
@@ -98,8 +109,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any], set[str]]] = {
 def test_a_gate_without_its_check_is_found_by_the_rules(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, gate, without_check, rules = BROKEN[broken]
     monkeypatch.setattr(where, gate, without_check(getattr(where, gate)))
-    found = set(histories(FEW).found)
-    assert rules <= found, found
+    assert not_found(rules) == set()
 
 
 def test_powers_that_are_used_after_their_time_are_found_by_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,5 +117,4 @@ def test_powers_that_are_used_after_their_time_are_found_by_the_rules(monkeypatc
         return iter([lent for lent in self.lent.values() if lent.delegate_id == employee_id])
 
     monkeypatch.setattr(Reference, "_lent_to", lent_for_ever)
-    found = set(histories(FEW).found)
-    assert {"R-GEN-1.plan", "R-GEN-1.contract", "R-GEN-1.credit", "R-GEN-1.write-off"} <= found
+    assert not_found({"R-GEN-1.plan", "R-GEN-1.contract", "R-GEN-1.credit", "R-GEN-1.write-off"}) == set()
