@@ -65,7 +65,7 @@ class NegotiationOpened(Event):
 class NegotiationRoundRecorded(Event):
     held_on: date
     channel: Code
-    content: Text
+    wording: Text
 
 
 class TermsOffered(Event):
@@ -226,13 +226,13 @@ class Negotiation(Value):
 
     @command(by=NEGOTIATORS, clause="3.1.3-c")
     def record_round(
-        self, by: Actor, at: datetime, held_on: date, channel: Code, content: Text
+        self, by: Actor, at: datetime, held_on: date, channel: Code, wording: Text
     ) -> NegotiationRoundRecorded:
         """Note what was spoken about, and when."""
         self._on_the_table(by)
         if held_on > at.date():
             raise Refused("A round is recorded when it has been held.")
-        return NegotiationRoundRecorded(held_on=held_on, channel=channel, content=content)
+        return NegotiationRoundRecorded(held_on=held_on, channel=channel, wording=wording)
 
     @command(by=NEGOTIATORS, clause="3.1.3-c")
     def offer_terms(self, by: Actor, price: Decimal, payment_days: int) -> TermsOffered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -15,7 +16,7 @@ from aggregates.ids import AnyId
 from aggregates.information.level import KEEPERS
 from aggregates.readers import Readers
 from aggregates.text import Code
-from infra.contents import FORMATS, Contents
+from infra.contents import FORMATS, HASH, Contents
 from infra.dispatcher import Forbidden, NotFound
 from infra.settings import Settings
 from projections.contracts import READERS as CONTRACT_READERS
@@ -63,6 +64,8 @@ class ContentHandler:
         reader = await reader_of(self._runtime, self._tokens, request)
         request.has_no_query()
         content = request.parameters["hash"]
+        if re.fullmatch(HASH, content) is None:
+            raise NotFound(content)
         read = await self._admitted(reader, content)
         kept, path = self._contents.kept(content), self._contents.path(content)
         if kept is None or path is None:

@@ -167,7 +167,7 @@ def test_3_1_3_b_nobody_negotiates_before_the_brief_is_approved() -> None:
 
 
 def test_3_1_3_c_rounds_offers_and_counter_offers_are_logged() -> None:
-    held = NegotiationRoundRecorded(held_on=date(2026, 3, 2), channel=PHONE, content=AIMS)
+    held = NegotiationRoundRecorded(held_on=date(2026, 3, 2), channel=PHONE, wording=AIMS)
     given(Negotiation, *OPEN).when(Negotiation.record_round, SELLER, MONDAY, date(2026, 3, 2), PHONE, AIMS).then(held)
     given(Negotiation, *OPEN).when(
         Negotiation.record_round, SELLER, MONDAY, date(2026, 3, 3), PHONE, AIMS

@@ -60,7 +60,7 @@ prepared = NegotiationBriefPrepared(
 )
 approved = NegotiationBriefApproved(opportunity_id=CASE, amount=prepared.amount)
 returned, opened = NegotiationBriefReturned(reason=WORDS), NegotiationOpened(opportunity_id=CASE)
-held = NegotiationRoundRecorded(held_on=MONDAY.date(), channel=Code("phone"), content=WORDS)
+held = NegotiationRoundRecorded(held_on=MONDAY.date(), channel=Code("phone"), wording=WORDS)
 offered = TermsOffered(price=Decimal(110_000), payment_days=30)
 offered_again = TermsOffered(price=Decimal(100_000), payment_days=45)
 countered = CounterOfferReceived(price=Decimal(60_000), payment_days=90)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from aggregates.business.contract import (
@@ -58,6 +59,11 @@ async def contract(desk: Desk, *more: Event, origin: Origin | None = None) -> st
     return await desk.put(drafted, signed, *more, at=MONDAY, on=f"contract-{uuid4()}", origin=origin)
 
 
+async def late_steps(desk: Desk, contract_id: str) -> list[Any]:
+    """What the clock has said of the hand-over; it speaks of the filing as well."""
+    return [said for said in await desk.events(contract_id, "ObligationMissed") if said.rule == "R-BD-8"]
+
+
 async def ring(desk: Desk, at: datetime) -> None:
     """Whatever the policy does by then, seen by everybody; a second time, to see that it is not done twice."""
     for _ in range(2):
@@ -71,11 +77,11 @@ def test_3_1_4_a_a_hand_over_that_is_late_is_said_up_the_ladder(yewu: Yewu) -> N
         await desk.put(handed_over, at=TUESDAY_EVENING, on=in_time)
         assert await desk.tick(TUESDAY_EVENING) == 0
         await desk.tick(TUESDAY_EVENING + timedelta(minutes=1))
-        (missed,) = await desk.events(late, "ObligationMissed")
+        (missed,) = await late_steps(desk, late)
         assert (missed.rule, missed.due_at, missed.told) == ("R-BD-8", TUESDAY_EVENING, 1)
-        assert await desk.events(in_time, "ObligationMissed") == []
+        assert await late_steps(desk, in_time) == []
         await desk.tick(TUESDAY_EVENING + timedelta(days=2, minutes=1))
-        assert [said.told for said in await desk.events(late, "ObligationMissed")] == [1, 2]
+        assert [said.told for said in await late_steps(desk, late)] == [1, 2]
 
     at_the_desk(yewu, test)
 
@@ -84,9 +90,9 @@ def test_3_1_4_a_project_management_that_does_not_answer_is_late_too(yewu: Yewu)
     async def test(desk: Desk) -> None:
         silent, answered = await contract(desk, handed_over), await contract(desk, handed_over, accepted)
         await desk.tick(datetime(2026, 3, 6, 18, 1, tzinfo=CHINA))
-        (missed,) = await desk.events(silent, "ObligationMissed")
+        (missed,) = await late_steps(desk, silent)
         assert missed.due_at == datetime(2026, 3, 6, 18, tzinfo=CHINA)
-        assert await desk.events(answered, "ObligationMissed") == []
+        assert await late_steps(desk, answered) == []
 
     at_the_desk(yewu, test)
 

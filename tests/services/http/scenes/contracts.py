@@ -142,7 +142,7 @@ SCENARIOS: dict[str, Scenario] = {
     "negotiation.return_brief": _negotiation("return-brief", {"reason": WORDS}),
     "negotiation.open": _negotiation("open", {}, approved=True),
     "negotiation.record_round": _negotiation(
-        "record-round", {"held_on": "2026-01-31", "channel": "phone", "content": WORDS}, begun=True
+        "record-round", {"held_on": "2026-01-31", "channel": "phone", "wording": WORDS}, begun=True
     ),
     "negotiation.offer_terms": _negotiation("offer-terms", OFFER, begun=True),
     "negotiation.receive_counter_offer": _negotiation("receive-counter-offer", BELOW, begun=True),
