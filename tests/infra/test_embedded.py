@@ -33,7 +33,8 @@ import signal, sys
 from pathlib import Path
 from infra.embedded import LOGINS, EmbeddedPostgres
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would leave ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would leave ignored, and the next one a shell's &
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.process_id, flush=True)
     signal.pause()

@@ -47,9 +47,17 @@ def test_it_keeps_its_port_and_its_topics_and_dies_with_whoever_started_it() -> 
     starter.wait()
     starter.stdout.close()
     deadline = time.monotonic() + 30
-    while psutil.pid_exists(int(pid)) and time.monotonic() < deadline:
+    while runs(int(pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not psutil.pid_exists(int(pid))
+    assert not runs(int(pid))
+
+
+def runs(pid: int) -> bool:
+    """Is there such a process, and not only what is left of it until somebody takes note of its end?"""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_without_java_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
