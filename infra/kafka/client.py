@@ -29,6 +29,9 @@ POLLED = 5_000
 """Records that a consumer hands over at a time at most."""
 
 REQUEST_MS = 10_000
+RETRY_MS = 10
+"""After how long what Kafka puts off is asked for again: a transaction while the one before is still being completed."""
+
 FLUSH_SECONDS = 10.0
 OVERHEAD = 100
 """Bytes of a record, and of a batch with nothing else in it, that are none of its key, value and headers."""
@@ -153,6 +156,7 @@ class Publisher:
                 batch_size=1 << 20,
                 linger_ms=1_000,  # until the flush: otherwise each record travels alone
                 max_request_size=LARGEST,
+                retry_backoff_ms=RETRY_MS,
                 metrics_enabled=False,
             )
             self._producer.init_transactions()
