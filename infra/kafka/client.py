@@ -30,7 +30,7 @@ POLLED = 5_000
 
 REQUEST_MS = 10_000
 RETRY_MS = 10
-"""After how long what Kafka puts off is asked for again: a transaction while the one before is still being completed."""
+"""After how long it is asked again for what Kafka puts off: a transaction while the one before is being completed."""
 
 FLUSH_SECONDS = 10.0
 OVERHEAD = 100
