@@ -155,6 +155,7 @@ class _Decision:
         self.stream_id = order.stream_id or self._new_stream_id()
         self.rows_at_least = 0
         self.first_seen: int | None = None
+        self.decided_on: int | None = None
 
     async def take(self) -> Answer:
         """Decide, several times if others are faster; from here on nobody sees what the texts say."""
@@ -204,9 +205,10 @@ class _Decision:
         return [Happened(line.version, line.type, line.recorded_at, line.actor_id) for line in lines]
 
     async def _has_moved(self) -> bool:
-        """Has anybody written to the stream since it was last looked at? From here on that is known."""
-        before = await self.desk.states.of(self.command.kind, self.stream_id, new=self._drawn)
-        return (await self.desk.states.reload(self.command.kind, self.stream_id)).version > before.version
+        """Has anybody written to the stream since the version that was decided on? From here on that is known."""
+        if self.decided_on is None:
+            return False
+        return (await self.desk.states.reload(self.command.kind, self.stream_id)).version > self.decided_on
 
     async def _look_again(self, position: int) -> None:
         """What was known is out of date: the next attempt knows at least what happened up to here."""
@@ -221,6 +223,7 @@ class _Decision:
         reference = await self.desk.reference.latest()
         actors = self._actors(reference, *{at, now})
         known = await self._known()
+        self.decided_on = known.version
         await self._check_ids()
         self._check_contents()
         facts = await self.desk.facts.gather(
