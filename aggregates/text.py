@@ -16,6 +16,8 @@ Personal = NewType("Personal", str)
 ContentHash = NewType("ContentHash", str)
 """`sha256:…` of the bytes of a document."""
 
+CONTENT_HASH = r"sha256:[0-9a-f]{64}"
+"""What such a hash looks like."""
 
 Index = NewType("Index", str)
 """What a sealed text is found by: a keyed hash, the same for texts that differ in case and spaces alone."""

@@ -17,7 +17,7 @@ from aggregates.facts import Fact
 from aggregates.ids import KIND_OF_STREAM, NATURAL, id_types_in
 from aggregates.readers import NOBODY, Readers
 from aggregates.sealed import MARK
-from aggregates.text import Code, ContentHash, Text
+from aggregates.text import CONTENT_HASH, Code, ContentHash, Text
 from aggregates.value import Value
 from infra.named_contents import mentions_content
 from infra.texts import texts_in
@@ -182,7 +182,7 @@ def bounded(annotation: Any) -> Any:
     if annotation is Code or annotation in KIND_OF_STREAM:
         return Annotated[annotation, msgspec.Meta(max_length=LONGEST)]
     if annotation is ContentHash:
-        return Annotated[ContentHash, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
+        return Annotated[ContentHash, msgspec.Meta(pattern=f"^{CONTENT_HASH}$", max_length=71)]
     if origin is Annotated:
         return Annotated[(bounded(parts[0]), *parts[1:])]
     if origin in {Union, UnionType}:

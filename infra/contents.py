@@ -15,12 +15,11 @@ from uuid import uuid4
 
 import filetype
 
-from aggregates.text import ContentHash
+from aggregates.text import CONTENT_HASH, ContentHash
 from aggregates.value import Value
 from infra.durable import sync_folder
 from infra.settings import Settings
 
-HASH = r"sha256:[0-9a-f]{64}"
 FORMATS: Mapping[str, str] = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
@@ -82,7 +81,7 @@ class Contents:
 
     def path(self, content: str) -> Path | None:
         """Where a file lies, if it is there."""
-        if not re.fullmatch(HASH, content):
+        if not re.fullmatch(CONTENT_HASH, content):
             return None
         path = self._place(content)
         return path if path.exists() else None

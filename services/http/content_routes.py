@@ -15,8 +15,8 @@ from aggregates.actor import Role
 from aggregates.ids import AnyId
 from aggregates.information.level import KEEPERS
 from aggregates.readers import Readers
-from aggregates.text import Code
-from infra.contents import FORMATS, HASH, Contents
+from aggregates.text import CONTENT_HASH, Code
+from infra.contents import FORMATS, Contents
 from infra.dispatcher import Forbidden, NotFound
 from infra.settings import Settings
 from projections.contracts import READERS as CONTRACT_READERS
@@ -64,7 +64,7 @@ class ContentHandler:
         reader = await reader_of(self._runtime, self._tokens, request)
         request.has_no_query()
         content = request.parameters["hash"]
-        if re.fullmatch(HASH, content) is None:
+        if re.fullmatch(CONTENT_HASH, content) is None:
             raise NotFound(content)
         read = await self._admitted(reader, content)
         kept, path = self._contents.kept(content), self._contents.path(content)

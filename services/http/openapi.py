@@ -9,8 +9,9 @@ import msgspec
 
 from aggregates.ids import SYNTAX, syntax_of
 from aggregates.information.parking import KEEPERS
+from aggregates.text import CONTENT_HASH
 from infra.commands import Command
-from infra.contents import FORMATS, HASH, Kept
+from infra.contents import FORMATS, Kept
 from infra.dispatcher import Answer
 from infra.questions import Asked
 from services.http import problems
@@ -256,7 +257,7 @@ def _upload() -> dict[str, Any]:
 
 
 def _content() -> dict[str, Any]:
-    schema = {"type": "string", "pattern": f"^{HASH}$"}
+    schema = {"type": "string", "pattern": f"^{CONTENT_HASH}$"}
     name = {"name": "hash", "in": "path", "required": True, "description": both("field", "content"), "schema": schema}
     return {
         "operationId": "contents.one",
