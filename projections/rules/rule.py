@@ -43,6 +43,11 @@ def names(events: Iterable[type[Event]], field: str | None = None) -> tuple[str,
     return tuple(event.__name__ if field is None else f"{event.__name__}.{field}" for event in events)
 
 
+def said(record: Recorded[Any], fields: Held) -> str:
+    """What an event says in its field among these."""
+    return str(getattr(record.event, fields[type(record.event)]))
+
+
 class Mode(StrEnum):
     """What is done about a breach: the command is refused, goes through with a warning, or is found afterwards."""
 

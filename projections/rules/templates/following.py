@@ -17,7 +17,7 @@ from projections.rules.duty import (
     UNDETERMINABLE,
     DutyRow,
 )
-from projections.rules.rule import Events, Handler, Held, Rule, names
+from projections.rules.rule import Events, Handler, Held, Rule, names, said
 from projections.rules.templates.verdicts import answered, is_late, judged
 from projections.rules.term import Limit
 
@@ -107,15 +107,12 @@ class Response(Completeness):
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         row = super().begin(row, record, reference)
-        return replace(row, parties={"wanted": self._said(record)}) if self.same else row
+        return replace(row, parties={"wanted": said(record, self.same)}) if self.same else row
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        if row is not None and self.same and (row.parties or {}).get("wanted") != self._said(record):
+        if row is not None and self.same and (row.parties or {}).get("wanted") != said(record, self.same):
             return row
         return super().note(row, record, reference)
-
-    def _said(self, record: Recorded[Any]) -> str:
-        return str(getattr(record.event, self.same[type(record.event)]))
 
 
 class Existence(Response):

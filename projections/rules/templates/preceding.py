@@ -16,7 +16,7 @@ from projections.rules.duty import (
     UNDETERMINABLE,
     DutyRow,
 )
-from projections.rules.rule import Events, Handler, Held, Rule, names
+from projections.rules.rule import Events, Handler, Held, Rule, names, said
 from projections.rules.templates.people import in_office
 
 
@@ -69,17 +69,14 @@ class Absence(Rule):
         if self.every:
             return replace(row, evidence={**(row.evidence or {}), type(record.event).__name__: record.position})
         if self.same:
-            return replace(row, evidence={**(row.evidence or {}), self._said(record): record.position})
+            return replace(row, evidence={**(row.evidence or {}), said(record, self.same): record.position})
         return replace(row, evidence={"allowed": record.position})
-
-    def _said(self, record: Recorded[Any]) -> str:
-        return str(getattr(record.event, self.same[type(record.event)]))
 
     def _is_allowed(self, row: DutyRow, record: Recorded[Any]) -> bool:
         known = row.evidence or {}
         if self.every:
             return all(event.__name__ in known for event in self.allowed)
-        return self._said(record) in known if self.same else bool(known)
+        return said(record, self.same) in known if self.same else bool(known)
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """It happened."""

@@ -20,14 +20,10 @@ from projections.rules.duty import (
     DutyRow,
     Finding,
 )
-from projections.rules.rule import Events, Handler, Held, Rule
+from projections.rules.rule import Events, Handler, Held, Rule, said
 
 Learn: TypeAlias = Callable[[Mapping[str, str], Recorded[Any]], Mapping[str, str]]
-
-
 Breach: TypeAlias = Callable[[Mapping[str, str], Recorded[Any], Reference], str | None]
-
-
 Findings: TypeAlias = Callable[[Reference], tuple[Finding, ...]]
 
 
@@ -58,7 +54,7 @@ class Equality(Rule):
         """One of the values, in place of an earlier one or beside it."""
         row = row or self.begin(row, record, reference)
         event = type(record.event)
-        name, value = self.instead.get(event, event).__name__, str(getattr(record.event, self.fields[event]))
+        name, value = self.instead.get(event, event).__name__, said(record, self.fields)
         known = row.parties or {}
         before = known.get(name, "").split() if event in self.ever else []
         return replace(
