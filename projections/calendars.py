@@ -12,7 +12,7 @@ from aggregates.ids import CalendarId
 from aggregates.organisation.calendar import BusinessCalendarCorrected, BusinessCalendarPublished
 from aggregates.text import Code
 from aggregates.working_time import Shift
-from projections.question import Database, question, select
+from projections.question import Database, question, select, select_one
 from projections.row import Row, View, its_stream
 
 
@@ -58,5 +58,4 @@ async def years(db: Database) -> list[CalendarRow]:
 @question(path="calendars/{calendar_id}", readers=INSIDE, one_of=calendars)
 async def one(db: Database, calendar_id: CalendarId) -> CalendarRow | None:
     """One year."""
-    rows = await select(db, CalendarRow, "SELECT * FROM calendar_row WHERE calendar_id = %s", calendar_id)
-    return rows[0] if rows else None
+    return await select_one(db, CalendarRow, "SELECT * FROM calendar_row WHERE calendar_id = %s", calendar_id)

@@ -13,7 +13,7 @@ from aggregates.ids import CampaignId, DevelopmentPlanId
 from aggregates.readers import BUSINESS_TEAM
 from aggregates.text import Code, Text
 from aggregates.value import Value
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 
@@ -59,8 +59,7 @@ async def on_record(
 @question(path="campaigns/{campaign_id}", readers=BUSINESS_TEAM, one_of=campaigns)
 async def one(db: Database, campaign_id: CampaignId) -> CampaignRow | None:
     """One campaign."""
-    rows = await select(db, CampaignRow, "SELECT * FROM campaign_row WHERE campaign_id = %s", campaign_id)
-    return rows[0] if rows else None
+    return await select_one(db, CampaignRow, "SELECT * FROM campaign_row WHERE campaign_id = %s", campaign_id)
 
 
 class ChannelUse(Value):

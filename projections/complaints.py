@@ -46,7 +46,7 @@ from aggregates.service.complaint import (
 )
 from aggregates.text import Code, Personal, personal
 from aggregates.value import Value
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream, its_stream_and_person
 from projections.survivors import with_survivors
 
@@ -392,8 +392,7 @@ async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:
     """One complaint as it stands."""
     table = with_survivors(ComplaintRow, "complaint_row", IS_OPEN)
     query = sql.SQL("SELECT * FROM {} WHERE complaint_id = %s").format(table)
-    rows = await select(db, ComplaintRow, query, complaint_id)
-    return rows[0] if rows else None
+    return await select_one(db, ComplaintRow, query, complaint_id)
 
 
 @question(

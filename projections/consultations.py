@@ -19,7 +19,7 @@ from aggregates.risk.consultation import (
     Status,
 )
 from aggregates.text import Text
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 READERS = Readers(everything=IN_CONFIDENCE.everything, own=frozenset({Role.EMPLOYEE}), restricted=True)
@@ -97,7 +97,6 @@ async def on_record(
 @question(path="consultations/{consultation_id}", readers=READERS, one_of=consultations)
 async def one(db: Database, consultation_id: ConsultationId) -> ConsultationRow | None:
     """One question to counsel, with the answer."""
-    rows = await select(
+    return await select_one(
         db, ConsultationRow, "SELECT * FROM consultation_row WHERE consultation_id = %s", consultation_id
     )
-    return rows[0] if rows else None

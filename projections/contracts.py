@@ -35,7 +35,7 @@ from aggregates.readers import Readers
 from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 READERS = Readers(
@@ -239,8 +239,7 @@ async def register(
 @question(path="contracts/{contract_id}", readers=READERS, one_of=contracts)
 async def one(db: Database, contract_id: ContractId) -> ContractRow | None:
     """One contract as it stands."""
-    rows = await select(db, ContractRow, "SELECT * FROM contract_row WHERE contract_id = %s", contract_id)
-    return rows[0] if rows else None
+    return await select_one(db, ContractRow, "SELECT * FROM contract_row WHERE contract_id = %s", contract_id)
 
 
 @fact(contracts)

@@ -31,7 +31,7 @@ from aggregates.risk.receivable import PaymentReceived, PaymentReversed, Receiva
 from aggregates.value import Value
 from projections.customers import customers
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, the
 from projections.survivors import SURVIVORS, files_of
 
@@ -257,5 +257,4 @@ async def limits(
 @question(path="credits/{customer_id}", readers=READERS, one_of=credits_)
 async def one(db: Database, customer_id: CustomerId) -> CreditRow | None:
     """Limit and exposure of one customer's file, by contract; the list says what is owed by all that were merged."""
-    rows = await select(db, CreditRow, "SELECT * FROM credit_row WHERE customer_id = %s", customer_id)
-    return rows[0] if rows else None
+    return await select_one(db, CreditRow, "SELECT * FROM credit_row WHERE customer_id = %s", customer_id)

@@ -29,7 +29,7 @@ from aggregates.readers import Readers
 from aggregates.sealed import index_of
 from aggregates.text import Code, Index, Personal, Text, findable, personal
 from aggregates.value import Value
-from projections.question import Database, question, select
+from projections.question import Database, question, select, select_one
 from projections.row import Row, View, its_stream, still_news
 
 
@@ -195,5 +195,4 @@ async def on_file(
 @question(path="customers/{customer_id}", readers=READERS, one_of=customers)
 async def one(db: Database, customer_id: CustomerId) -> CustomerRow | None:
     """The file of one customer."""
-    rows = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)
-    return rows[0] if rows else None
+    return await select_one(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)

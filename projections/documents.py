@@ -21,7 +21,7 @@ from aggregates.information.level import KEEPERS, LEVELS, Security
 from aggregates.readers import Readers
 from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Key, Row, View, its_stream
 
 READERS = Readers(everything=KEEPERS, levels=LEVELS, own=frozenset({Role.EMPLOYEE}))
@@ -149,5 +149,4 @@ async def on_record(
 @question(path="documents/{document_id}", readers=READERS, one_of=documents)
 async def one(db: Database, document_id: DocumentId) -> DocumentRow | None:
     """One document with its versions and whoever had to do with it."""
-    rows = await select(db, DocumentRow, "SELECT * FROM document_row WHERE document_id = %s", document_id)
-    return rows[0] if rows else None
+    return await select_one(db, DocumentRow, "SELECT * FROM document_row WHERE document_id = %s", document_id)

@@ -15,7 +15,7 @@ from aggregates.ids import EmployeeId
 from aggregates.people.employee import EmployeeDetailsChanged, EmployeeDetailsCorrected, EmployeeRegistered
 from aggregates.sealed import index_of
 from aggregates.text import Code, Index, Personal, findable, personal
-from projections.question import Database, question, select
+from projections.question import Database, question, select, select_one
 from projections.row import Row, View, its_stream, still_news
 
 
@@ -77,5 +77,4 @@ async def on_record(
 @question(path="employees/{employee_id}", readers=INSIDE, one_of=employees)
 async def one(db: Database, employee_id: EmployeeId) -> EmployeeRow | None:
     """One employee."""
-    rows = await select(db, EmployeeRow, "SELECT * FROM employee_row WHERE employee_id = %s", employee_id)
-    return rows[0] if rows else None
+    return await select_one(db, EmployeeRow, "SELECT * FROM employee_row WHERE employee_id = %s", employee_id)

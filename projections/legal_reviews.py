@@ -27,7 +27,7 @@ from aggregates.text import ContentHash, Text
 from aggregates.value import Value
 from projections.duties import IS_MISSED
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream, the
 
 READERS = (*ASKERS, Role.LEGAL, Role.DEPUTY, Role.MANAGER, Role.AUDITOR)
@@ -181,5 +181,4 @@ async def queue(db: Database, counsel_id: EmployeeId | None = None) -> list[Wait
 @question(path="reviews/{review_id}", readers=READERS, one_of=reviews)
 async def one(db: Database, review_id: LegalReviewId) -> ReviewRow | None:
     """One review."""
-    rows = await select(db, ReviewRow, "SELECT * FROM review_row WHERE review_id = %s", review_id)
-    return rows[0] if rows else None
+    return await select_one(db, ReviewRow, "SELECT * FROM review_row WHERE review_id = %s", review_id)

@@ -30,7 +30,7 @@ from aggregates.readers import Readers
 from aggregates.text import Text
 from aggregates.value import Value
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 READERS = Readers(everything=frozenset({*NEGOTIATORS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}))
@@ -218,15 +218,15 @@ async def under_way(
 @question(path="negotiations/{negotiation_id}", readers=READERS, tables=("negotiation_row",))
 async def one(db: Database, negotiation_id: NegotiationId) -> Negotiating | None:
     """One negotiation, without its brief."""
-    rows = await select(db, Negotiating, f"{SHOWN} WHERE negotiation_id = %s", negotiation_id)
-    return rows[0] if rows else None
+    return await select_one(db, Negotiating, f"{SHOWN} WHERE negotiation_id = %s", negotiation_id)
 
 
 @question(path="negotiations/{negotiation_id}/brief", readers=OF_BRIEFS, one_of=negotiations)
 async def brief(db: Database, negotiation_id: NegotiationId) -> NegotiationRow | None:
     """One negotiation with its brief: what we aim at, and what we would settle for."""
-    rows = await select(db, NegotiationRow, "SELECT * FROM negotiation_row WHERE negotiation_id = %s", negotiation_id)
-    return rows[0] if rows else None
+    return await select_one(
+        db, NegotiationRow, "SELECT * FROM negotiation_row WHERE negotiation_id = %s", negotiation_id
+    )
 
 
 @question(

@@ -38,7 +38,7 @@ from aggregates.readers import Readers
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.reference import Reference
 from projections.row import Row, View, its_stream
 from projections.survivors import with_survivors
@@ -266,5 +266,4 @@ async def one(db: Database, opportunity_id: OpportunityId) -> OpportunityRow | N
     """One opportunity as it stands."""
     table = with_survivors(OpportunityRow, "opportunity_row", IS_OPEN)
     query = sql.SQL("SELECT * FROM {} WHERE opportunity_id = %s").format(table)
-    rows = await select(db, OpportunityRow, query, opportunity_id)
-    return rows[0] if rows else None
+    return await select_one(db, OpportunityRow, query, opportunity_id)

@@ -18,7 +18,7 @@ from aggregates.organisation.parameter import (
     PolicyParameterProposed,
 )
 from aggregates.text import Code
-from projections.question import Database, question, select
+from projections.question import Database, question, select, select_one
 from projections.row import Row, View, its_stream
 
 
@@ -68,5 +68,4 @@ async def latest(db: Database) -> list[ParameterRow]:
 @question(path="parameters/{parameter_id}", readers=INSIDE, one_of=parameters)
 async def one(db: Database, parameter_id: ParameterId) -> ParameterRow | None:
     """One parameter."""
-    rows = await select(db, ParameterRow, "SELECT * FROM parameter_row WHERE parameter_id = %s", parameter_id)
-    return rows[0] if rows else None
+    return await select_one(db, ParameterRow, "SELECT * FROM parameter_row WHERE parameter_id = %s", parameter_id)

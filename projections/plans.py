@@ -27,7 +27,7 @@ from aggregates.readers import BUSINESS_TEAM
 from aggregates.text import Code, Text
 from aggregates.value import Value
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.reference import Reference
 from projections.row import Row, View, its_stream
 
@@ -126,8 +126,7 @@ async def on_record(db: Database, status: Status | None = None, research_id: Res
 @question(path="plans/{plan_id}", readers=BUSINESS_TEAM, one_of=plans)
 async def one(db: Database, plan_id: DevelopmentPlanId) -> PlanRow | None:
     """One development plan."""
-    rows = await select(db, PlanRow, "SELECT * FROM plan_row WHERE plan_id = %s", plan_id)
-    return rows[0] if rows else None
+    return await select_one(db, PlanRow, "SELECT * FROM plan_row WHERE plan_id = %s", plan_id)
 
 
 class Waiting(Value):

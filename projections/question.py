@@ -131,6 +131,12 @@ async def select(db: Database, kind: type[V], query: LiteralString | sql.Compose
         return msgspec.convert(await cursor.fetchall(), list[kind])  # type: ignore[valid-type]  # kind is a value here
 
 
+async def select_one(db: Database, kind: type[V], query: LiteralString | sql.Composed, *parameters: object) -> V | None:
+    """The same of a query that finds one line at most."""
+    found = await select(db, kind, query, *parameters)
+    return found[0] if found else None
+
+
 def _paged(
     query: sql.SQL | sql.Composed, parameters: tuple[object, ...], page: Page
 ) -> tuple[sql.Composed, tuple[object, ...]]:

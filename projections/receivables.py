@@ -14,7 +14,7 @@ from aggregates.risk.dunning import COLLECTORS, Hold, Level
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.parameters import ParameterRow
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.receivable import ReceivableRow, receivables
 from projections.survivors import with_survivors
 
@@ -110,8 +110,7 @@ async def open_items(
 async def one(db: Database, receivable_id: ReceivableId) -> ReceivableRow | None:
     """One receivable as it stands."""
     query = sql.SQL("SELECT * FROM {} WHERE receivable_id = %s").format(_rows())
-    rows = await select(db, ReceivableRow, query, receivable_id)
-    return rows[0] if rows else None
+    return await select_one(db, ReceivableRow, query, receivable_id)
 
 
 BETWEEN: LiteralString = "overdue_at + make_interval(days => %s) <= %s AND overdue_at + make_interval(days => %s) > %s"

@@ -14,7 +14,7 @@ from aggregates.information.document import DocumentRegistered
 from aggregates.information.record_class import RecordClassPublished, RecordClassRevised, Scheme
 from aggregates.text import Code, Text
 from projections.fact import fact
-from projections.question import Database, question, select
+from projections.question import Database, question, select, select_one
 from projections.row import Row, View, the
 
 
@@ -79,5 +79,4 @@ async def scheme(db: Database) -> list[RecordClassRow]:
 async def one(db: Database, record_class_id: RecordClassId) -> RecordClassRow | None:
     """One class of documents."""
     query = "SELECT * FROM record_class_row WHERE record_class_id = %s"
-    rows = await select(db, RecordClassRow, query, record_class_id)
-    return rows[0] if rows else None
+    return await select_one(db, RecordClassRow, query, record_class_id)

@@ -16,7 +16,7 @@ from aggregates.readers import BUSINESS_TEAM
 from aggregates.text import Code, Text
 from aggregates.value import Value
 from projections.fact import fact
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 
@@ -87,8 +87,7 @@ async def on_record(db: Database, topic: Code | None = None, published: bool | N
 @question(path="research/{research_id}", readers=BUSINESS_TEAM, one_of=research)
 async def one(db: Database, research_id: ResearchId) -> ResearchRow | None:
     """One piece of research, with what it says of each segment."""
-    rows = await select(db, ResearchRow, "SELECT * FROM research_row WHERE research_id = %s", research_id)
-    return rows[0] if rows else None
+    return await select_one(db, ResearchRow, "SELECT * FROM research_row WHERE research_id = %s", research_id)
 
 
 class SegmentScore(Value):

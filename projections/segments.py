@@ -13,7 +13,7 @@ from aggregates.readers import BUSINESS_TEAM
 from aggregates.sealed import index_of
 from aggregates.text import Code, Index, Text
 from aggregates.value import Value
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream, its_stream_and
 
 
@@ -118,8 +118,7 @@ async def freshness(db: Database, watched: bool | None = None, stale: bool | Non
 @question(path="segments/{segment_id}", readers=BUSINESS_TEAM, one_of=segments)
 async def one(db: Database, segment_id: SegmentId) -> SegmentRow | None:
     """One segment."""
-    rows = await select(db, SegmentRow, "SELECT * FROM segment_row WHERE segment_id = %s", segment_id)
-    return rows[0] if rows else None
+    return await select_one(db, SegmentRow, "SELECT * FROM segment_row WHERE segment_id = %s", segment_id)
 
 
 @question(path="segments/intelligence", readers=BUSINESS_TEAM, order=("observed_on", "segment_id", "number"))

@@ -11,7 +11,7 @@ from aggregates.event import Recorded
 from aggregates.ids import AnyId, EmployeeId, WaiverId
 from aggregates.organisation.waiver import Status, WaiverApproved, WaiverRejected, WaiverRequested, WaiverRevoked
 from aggregates.text import Code, Text
-from projections.question import Database, matching, question, select
+from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
 
 
@@ -76,5 +76,4 @@ async def on_record(
 @question(path="waivers/{waiver_id}", readers=INSIDE, one_of=waivers)
 async def one(db: Database, waiver_id: WaiverId) -> WaiverRow | None:
     """One waiver."""
-    rows = await select(db, WaiverRow, "SELECT * FROM waiver_row WHERE waiver_id = %s", waiver_id)
-    return rows[0] if rows else None
+    return await select_one(db, WaiverRow, "SELECT * FROM waiver_row WHERE waiver_id = %s", waiver_id)
