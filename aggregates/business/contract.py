@@ -10,6 +10,7 @@ from typing import Annotated, Any, LiteralString, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import beyond_authority
 from aggregates.business.terms import Terms
 from aggregates.event import Event, command
 from aggregates.facts import AgreedTerms, CreditStanding, CustomerStanding, LegalClearance, Setting, parameter
@@ -385,6 +386,5 @@ def _must_not_have_reviewed(by: Actor, terms: Terms, clearance: LegalClearance) 
 
 
 def _must_have_authority(by: Actor, amount: Decimal, limits: Setting) -> None:
-    limit = limits["deputy"].amount
-    if amount > limit and Role.MANAGER not in by.roles:
+    if (limit := beyond_authority(by, amount, limits)) is not None:
         raise Refused("Only the manager decides on more than {limit}.", limit=limit)

@@ -11,6 +11,7 @@ from typing import Annotated, LiteralString, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import is_something
 from aggregates.event import Event, command
 from aggregates.facts import PublishedResearch, Setting, parameter
 from aggregates.ids import EmployeeId, ResearchId, SegmentId
@@ -231,7 +232,7 @@ def _check(plan: DevelopmentPlanDrafted, research: PublishedResearch) -> None:
     if not plan.goals:
         raise Refused("Set at least one goal.")
     for goal in plan.goals:
-        if not (goal.target.is_finite() and goal.target > 0):
+        if not is_something(goal.target):
             raise Refused("A goal is more than zero.")
         if not plan.begins <= goal.due <= plan.ends:
             raise Refused("{day} does not lie within the plan.", day=goal.due)

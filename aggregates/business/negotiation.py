@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import beyond_authority, is_amount
 from aggregates.event import Event, command
 from aggregates.facts import OpportunityStanding, Setting, parameter
 from aggregates.ids import CustomerId, EmployeeId, OpportunityId
@@ -329,8 +330,7 @@ class Negotiation(Value):
 
 
 def _must_reach(by: Actor, amount: Decimal, limits: Setting) -> None:
-    limit = limits["deputy"].amount
-    if amount > limit and Role.MANAGER not in by.roles:
+    if (limit := beyond_authority(by, amount, limits)) is not None:
         raise Refused("Only the manager approves more than {limit}.", limit=limit)
 
 
@@ -340,7 +340,7 @@ def _must_be_at_stake(amount: Decimal, floor_price: Decimal) -> None:
 
 
 def _must_be_terms(price: Decimal, payment_days: int) -> None:
-    if not price.is_finite() or price < 0:
+    if not is_amount(price):
         raise Refused("A price is an amount of zero or more.")
     if not 0 <= payment_days <= LONGEST_PAYMENT:
         raise Refused("The customer pays within zero to {most} days.", most=LONGEST_PAYMENT)

@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import is_amount
 from aggregates.event import Event, command
 from aggregates.facts import ContractStanding, CustomerStanding, OpportunityStanding, Post, Setting, about, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
@@ -334,5 +335,5 @@ def _must_sell(owner: Post | None) -> None:
 
 
 def _must_be_an_amount(value: Decimal | None) -> None:
-    if value is not None and not (value.is_finite() and value >= 0):
+    if value is not None and not is_amount(value):
         raise Refused("An amount is zero or more.")

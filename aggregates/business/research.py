@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Role
+from aggregates.amounts import is_amount
 from aggregates.event import Event, command
 from aggregates.ids import SegmentId
 from aggregates.refused import Refused
@@ -62,7 +63,7 @@ class Research(Value):
         """Say what a segment lacks, how well we fit and how it scores, both in percent; what it spends in a year."""
         if not (0 <= fit <= 100 and 0 <= score <= 100):
             raise Refused("Fit and score lie between 0 and 100.")
-        if size is not None and not (size.is_finite() and size >= 0):
+        if size is not None and not is_amount(size):
             raise Refused("The size of a segment is zero or more.")
         return SegmentAnalysed(segment_id=segment_id, pains=pains, fit=fit, score=score, size=size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from aggregates.amounts import is_something
 from aggregates.refused import Refused
 from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
@@ -44,14 +45,14 @@ class Terms(Value):
 
     def check(self) -> None:
         """Refused where they contradict themselves."""
-        if not self.amount.is_finite() or self.amount <= 0:
+        if not is_something(self.amount):
             raise Refused("A contract is about an amount of more than zero.")
         if self.ends < self.begins:
             raise Refused("A contract ends on {begins} at the earliest.", begins=self.begins)
         for numbers in ([one.number for one in self.obligations], [one.number for one in self.payments]):
             if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
                 raise Refused("These numbers stand there twice: {numbers}.", numbers=", ".join(twice))
-        if any(not payment.amount.is_finite() or payment.amount <= 0 for payment in self.payments):
+        if not all(is_something(payment.amount) for payment in self.payments):
             raise Refused("An instalment is an amount of more than zero.")
         total = sum((payment.amount for payment in self.payments), Decimal(0))
         if total != self.amount:

@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import is_amount
 from aggregates.event import Event, command
 from aggregates.facts import Quantity, Unit
 from aggregates.ids import EmployeeId
@@ -155,7 +156,7 @@ class Parameter(Value):
 
 def _check_amounts(values: Mapping[Code, Quantity]) -> None:
     for name, value in values.items():
-        if not value.amount.is_finite() or value.amount < 0:
+        if not is_amount(value.amount):
             raise Refused("{name} cannot be {amount}: give zero or more.", name=name, amount=value.amount)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import beyond_authority, is_amount
 from aggregates.event import Event, command
 from aggregates.facts import CustomerStanding, Setting, Unit, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
@@ -318,11 +319,10 @@ def _must_not_own(by: Actor, customer: CustomerStanding) -> None:
 
 
 def _must_have_authority(by: Actor, amount: Decimal, authority: Setting) -> None:
-    most = authority["deputy"].amount
-    if amount > most and Role.MANAGER not in by.roles:
-        raise Refused("Only the manager approves more than {limit}.", limit=most)
+    if (limit := beyond_authority(by, amount, authority)) is not None:
+        raise Refused("Only the manager approves more than {limit}.", limit=limit)
 
 
 def _must_be_an_amount(amount: Decimal) -> None:
-    if not amount.is_finite() or amount < 0:
+    if not is_amount(amount):
         raise Refused("This is an amount of zero or more.")

@@ -11,6 +11,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
+from aggregates.amounts import is_something
 from aggregates.event import Event, command
 from aggregates.facts import ContractStanding
 from aggregates.ids import ContractId, CustomerId, EmployeeId
@@ -398,5 +399,5 @@ class Receivable(Value):
 
 
 def _must_be_some(amount: Decimal) -> None:
-    if not amount.is_finite() or amount <= 0:
+    if not is_something(amount):
         raise Refused("This is an amount of more than zero.")

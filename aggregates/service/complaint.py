@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, ActorKind, Role
+from aggregates.amounts import is_amount
 from aggregates.event import Event, command
 from aggregates.facts import Post, Setting, about, parameter
 from aggregates.ids import CustomerId, EmployeeId
@@ -649,5 +650,5 @@ class Complaint(Value):
 
 
 def _must_be_an_amount(cost: Decimal) -> None:
-    if not cost.is_finite() or cost < 0:
+    if not is_amount(cost):
         raise Refused("A cost is an amount of zero or more.")
