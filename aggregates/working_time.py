@@ -65,6 +65,10 @@ class NoCalendar(Exception):
         self.year = year
 
 
+_Asked: TypeAlias = tuple[datetime | None, float, int, float]
+"""An instant, its seconds, its year, and how much was worked before it."""
+
+
 class WorkingTime:
     """Some years on end, counted through: how much was worked before each shift begins. The zone says when that is.
 
@@ -83,6 +87,7 @@ class WorkingTime:
         self._first, self._last = min(self.years, default=0), max(self.years, default=0)
         turns = range(self._first, self._last + 2) if self.years else ()
         self._turns = [datetime(year, 1, 1, tzinfo=zone).timestamp() for year in turns]
+        self._last_asked: _Asked = (None, 0.0, 0, 0.0)
 
     def after(self, start: datetime, amount: timedelta) -> datetime:
         """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
@@ -90,9 +95,8 @@ class WorkingTime:
 
     def due(self, start: datetime, seconds: float) -> datetime:
         """The same of some seconds; it is the rules' way to ask."""
-        begin = start.timestamp()
-        year = self._year(begin)
-        target = self._worked(begin) + seconds
+        _, begin, year, worked = self._asked(start)
+        target = worked + seconds
         place = bisect_left(self._before, target) - 1
         if place >= len(self._begins):
             raise NoCalendar(self._last + 1)
@@ -107,7 +111,7 @@ class WorkingTime:
 
     def day_in(self, instant: datetime) -> float:
         """How many seconds of work a day holds in the year of an instant. NoCalendar."""
-        return self._days[self._year(instant.timestamp())]
+        return self._days[self._asked(instant)[2]]
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""
@@ -116,6 +120,14 @@ class WorkingTime:
         begin, until = start.timestamp(), end.timestamp()
         self._require_all(self._year(begin), self._year(until))
         return timedelta(seconds=self._worked(until) - self._worked(begin))
+
+    def _asked(self, start: datetime) -> _Asked:
+        """Where an instant lies; found once for all that begins with the same event. NoCalendar."""
+        known = self._last_asked
+        if known[0] is not start:
+            begin = start.timestamp()
+            known = self._last_asked = start, begin, self._year(begin), self._worked(begin)
+        return known
 
     def _year(self, instant: float) -> int:
         """The year in which an instant lies. NoCalendar."""

@@ -111,15 +111,30 @@ class InForce(Value):
 
     since: tuple[datetime, ...]
     versions: tuple[Version, ...]
+    first: Version
 
     @classmethod
-    def of(cls, known: Iterable[Version]) -> InForce:
+    def of(cls, known: Collection[Version]) -> InForce:
         """Of those already valid the one that began last, of equals the one known last."""
         ordered = tuple(sorted(known, key=attrgetter("valid_from", "position")))
-        return cls(since=tuple(version.valid_from for version in ordered), versions=ordered)
+        since = tuple(version.valid_from for version in ordered)
+        return cls(since=since, versions=ordered, first=min(known, key=attrgetter("position")))
+
+    def at(self, instant: datetime) -> Version:
+        """The version in force; before the first that is valid, the one known first."""
+        place = bisect_right(self.since, instant)
+        return self.versions[place - 1] if place else self.first
 
 
 NO_WORK = WorkingTime((), UTC)
+
+
+class Appointments(tuple[Recorded[Any], ...]):
+    """The events behind the offices, in their order; equal to nothing but themselves, so that whoever judges them can
+    remember by them what they come to."""
+
+    __slots__ = ()
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
 
 class Reference(Value):
@@ -141,7 +156,7 @@ class Reference(Value):
     years: Mapping[int, WorkingYear] = {}
     working_time: WorkingTime = NO_WORK
     calendar: int = 0
-    appointments: tuple[Recorded[Any], ...] = ()
+    appointments: Appointments = Appointments()
     sources: Mapping[Code, frozenset[Code]] = {}
     waived: Mapping[tuple[Code, AnyId], tuple[Term, ...]] = {}
     published: Mapping[ResearchId, datetime] = {}
@@ -158,8 +173,9 @@ class Reference(Value):
     def after(self, record: Recorded[Any]) -> Reference:
         """The reference data once this has happened too; events of no concern change nothing but the position."""
         learned = self._learned(record.event, record.stream_id, record.position, record.effective_at)
-        appointments = (*self.appointments, record) if type(record.event) in APPOINTMENTS else self.appointments
-        return replace(learned, position=record.position, appointments=appointments)
+        if type(record.event) in APPOINTMENTS:
+            learned = replace(learned, appointments=Appointments((*self.appointments, record)))
+        return replace(learned, position=record.position)
 
     def _learned(self, event: Event, stream_id: str, position: int, since: datetime) -> Reference:
         match event:
@@ -249,9 +265,7 @@ class Reference(Value):
 
     def version(self, number: str, at: datetime) -> Version:
         """The version in force; before the first that is valid, the one known first. KeyError as above."""
-        in_force = self.in_force[Code(number)]
-        place = bisect_right(in_force.since, at)
-        return in_force.versions[place - 1] if place else self.versions[Code(number)][0]
+        return self.in_force[Code(number)].at(at)
 
     def _all_along(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Post:
         first, *rest = [self.post(employee_id, at) for at in times]

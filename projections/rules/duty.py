@@ -10,8 +10,9 @@ from typing import ClassVar
 from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code
 from aggregates.value import Value
+from projections.reference import Reference
 from projections.row import Row
-from projections.rules.term import Term
+from projections.rules.term import Term, ending
 
 
 class Verdict(StrEnum):
@@ -90,6 +91,12 @@ class DutyRow(Row):
     def term(self) -> Term | None:
         """How long it may take, if that is known."""
         return None if self.term_seconds is None else Term(self.term_seconds, self.around_the_clock)
+
+    def due_from(self, since: datetime, spent: int, reference: Reference) -> datetime | None:
+        """When it is due if it runs from an instant; None where nobody can tell."""
+        if self.term_seconds is None:
+            return None
+        return ending(self.term_seconds, self.around_the_clock, since, spent, reference)
 
     def verdict_at(self, instant: datetime, *, waived: bool = False) -> Verdict:
         """The verdict as it stands at an instant after all that is recorded: what is owed and due is missed, unless a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aggregates.actor import Role
@@ -18,6 +19,7 @@ from aggregates.organisation.department import (
     RoleAssigned,
     RoleEnded,
 )
+from projections.reference import Appointments
 
 
 class Span(NamedTuple):
@@ -113,17 +115,21 @@ def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[tuple[str, 
     return list(found.values())
 
 
-def held(appointments: Iterable[Recorded[Any]], office: Role, who: str, at: datetime) -> bool:
+def held(appointments: Appointments, office: Role, who: str, at: datetime) -> bool:
     """Did somebody hold an office at an instant: in their own right, acting, or by a power lent by whoever held it?"""
-    appointments = tuple(appointments)
+    own, from_others = _holding(appointments, office)
+    holders = {span.who for span in own if _lasts(span, at)}
+    return who in holders or any(
+        span.who == who and grantor_id in holders and _lasts(span, at) for grantor_id, span in from_others
+    )
+
+
+@lru_cache(64)
+def _holding(appointments: Appointments, office: Role) -> tuple[list[Span], list[tuple[str, Span]]]:
     own = in_office(appointments, office)
     if office == Role.MANAGER:
         own += acting(appointments)
-    holders = {span.who for span in own if _lasts(span, at)}
-    return who in holders or any(
-        span.who == who and grantor_id in holders and _lasts(span, at)
-        for grantor_id, span in lent(appointments, office)
-    )
+    return own, lent(appointments, office)
 
 
 def _lasts(span: Span, at: datetime) -> bool:

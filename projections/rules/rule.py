@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
@@ -115,8 +115,8 @@ class Rule:
 
     def case_of(self, record: Recorded[Any]) -> AnyId:
         """Whose case an event belongs to."""
-        field = self.case_in.get(type(record.event))
-        return AnyId(record.stream_id if field is None else getattr(record.event, field))
+        field = self.case_in and self.case_in.get(type(record.event))
+        return AnyId(record.stream_id if not field else getattr(record.event, field))
 
     def _in_common(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.shelve) for event in self.shelved)
@@ -129,6 +129,12 @@ class Rule:
                 yield self.within.named_by[0], self.measure
             yield ObligationMissed, self.tell
 
+    @cached_property
+    def _blank(self) -> DutyRow:
+        """What all obligations have in common when they begin: a changed copy costs a third of a new row."""
+        at = datetime.min.replace(tzinfo=UTC)
+        return DutyRow(rule=self.number, case_id=AnyId(""), verdict=PENDING, state=OWED, began_at=at, began_by=0)
+
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """An obligation begins; again after an earlier one, but never beside one that is still owed."""
         if row is not None and row.state is OWED:
@@ -138,11 +144,9 @@ class Rule:
         at, origin, limit = record.effective_at, record.origin, self.within
         version, allowed = (None, None) if limit is None else limit.allows(at, reference)
         due = None if allowed is None else allowed.end(at, 0, reference)
-        begun = DutyRow(
-            rule=self.number,
+        begun = replace(
+            self._blank,
             case_id=self.case_of(record),
-            verdict=PENDING,
-            state=OWED,
             began_at=at,
             began_by=record.position,
             imported=origin is not None,
@@ -198,7 +202,7 @@ class Rule:
         return self._resumed(row, record.effective_at, reference)
 
     def _resumed(self, row: DutyRow, at: datetime, reference: Reference) -> DutyRow:
-        due = None if row.term is None else row.term.end(at, row.spent_seconds, reference)
+        due = row.due_from(at, row.spent_seconds, reference)
         verdict = row.verdict if row.missed else PENDING
         return replace(row, state=OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from aggregates.event import Event
@@ -27,7 +29,8 @@ class Limit(Value):
 
     def version(self, reference: Reference, at: datetime) -> Version | None:
         """The version in force at an instant, the first one for what is older; None if nobody has defined any."""
-        return reference.version(self.parameter, at) if self.parameter in reference.versions else None
+        known = reference.in_force.get(Code(self.parameter))
+        return None if known is None else known.at(at)
 
     def allows(self, at: datetime, reference: Reference) -> tuple[Version | None, Term | None]:
         """The version in force at an instant, and how long what begins then may take by it, as far as that is known."""
@@ -54,13 +57,18 @@ class Term(NamedTuple):
 
     def end(self, since: datetime, spent: int, reference: Reference) -> datetime | None:
         """When it is over, some of it having been spent before an instant; None if no calendar reaches so far."""
-        left = max(self.seconds - spent, 0)
-        if self.around_the_clock:
-            return since + timedelta(seconds=left)
-        try:
-            return reference.working_time.due(since, left) if left else since
-        except NoCalendar:
-            return None
+        return ending(self.seconds, self.around_the_clock, since, spent, reference)
+
+
+def ending(seconds: int, around_the_clock: bool, since: datetime, spent: int, reference: Reference) -> datetime | None:
+    """When so many seconds are over, as above."""
+    left = seconds - spent if spent < seconds else 0
+    if around_the_clock:
+        return since + timedelta(seconds=left)
+    try:
+        return reference.working_time.due(since, left) if left else since
+    except NoCalendar:
+        return None
 
 
 def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Term | None:
@@ -69,15 +77,20 @@ def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Te
         return None
     amount, unit = quantity.amount, quantity.unit
     if unit is WORKING_HOUR:
-        return Term(int(float(amount) * 3600), around_the_clock=False)
+        return _worked(amount, 3600)
     if unit is WORKING_DAY:
         try:
-            return Term(int(float(amount) * reference.working_time.day_in(since)), around_the_clock=False)
+            return _worked(amount, reference.working_time.day_in(since))
         except NoCalendar:
             return None
     if unit not in ELAPSED:
         raise ValueError(f"nothing can be due within {amount} of {unit}")
     return Term(int(amount * _seconds(ELAPSED[unit])), around_the_clock=True)
+
+
+@lru_cache(256)
+def _worked(amount: Decimal, unit_seconds: float) -> Term:
+    return Term(int(float(amount) * unit_seconds), around_the_clock=False)
 
 
 def passed(since: datetime, until: datetime, around_the_clock: bool, reference: Reference) -> int:

@@ -245,7 +245,7 @@ class Cadence(Rule):
         if is_late(row, record):
             row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
         at, decided_by = record.effective_at, record.position
-        due = None if row.term is None else row.term.end(at, 0, reference)
+        due = row.due_from(at, 0, reference)
         return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:

@@ -57,6 +57,8 @@ class FourEyes(Rule):
         self.on, self.first, self.second, self.acts = on, first, second, acts
         self.ever, self.in_order = ever, in_order
         self.version = {event: attrgetter(field) for event, field in (version or {}).items()}
+        self._named = {event: (field, *PARTS[::-1]) for event, field in second.items()}
+        self._named |= {event: (field, *PARTS) for event, field in first.items()}
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -75,18 +77,22 @@ class FourEyes(Rule):
         """One of the two is named: is it the other?"""
         row = row or self.begin(row, record, reference)
         event = type(record.event)
-        of_this = f" {self.version[event](record.event)}" if self.version else ""
-        mine, others = (f"{part}{of_this}" for part in (PARTS if event in self.first else PARTS[::-1]))
-        who = _persons(record, (self.first if event in self.first else self.second)[event])
-        known = row.parties or {}
-        before = known.get(mine, "").split() if self.ever else []
-        parties = {**known, mine: " ".join(dict.fromkeys([*before, *who]))}
-        row = replace(row, parties=parties, evidence={**(row.evidence or {}), mine: record.position})
+        field, mine, others = self._named[event]
+        if self.version:
+            of_this = self.version[event](record.event)
+            mine, others = f"{mine} {of_this}", f"{others} {of_this}"
+        who, known = _persons(record, field), row.parties or {}
+        all_of_them = dict.fromkeys([*known.get(mine, "").split(), *who]) if self.ever else who
+        row = replace(
+            row,
+            parties={**known, mine: " ".join(all_of_them)},
+            evidence={**(row.evidence or {}), mine: record.position},
+        )
         if not who and record.origin is not None:
             return row if row.missed else replace(row, verdict=UNDETERMINABLE)
         if self.in_order and event in self.first:
             return row
-        if not set(who).isdisjoint(known.get(others, "").split()):
+        if who and others in known and not set(who).isdisjoint(known[others].split()):
             return replace(self.missed(row, record, reference), state=row.state)
         return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
 
