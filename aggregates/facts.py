@@ -106,10 +106,12 @@ class PublishedResearch(Fact):
 
 
 class PlanStanding(Fact):
-    """Whether a development plan may be worked by, and through which channels it reaches people (3.1.2)."""
+    """Whether a development plan may be worked by, from when until when, and through which channels (3.1.2)."""
 
     plan_id: DevelopmentPlanId
     approved: bool = False
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
     channels: tuple[Code, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Through which channels do we approach customers, and what comes of it?"""
+"""When and through which channels do we approach customers, and what comes of it?"""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from aggregates.business.customer import ProspectContacted
 from aggregates.event import Recorded
-from aggregates.ids import CampaignId, CustomerId
-from aggregates.text import Code
+from aggregates.ids import KIND_OF_STREAM, AnyId, CampaignId, CustomerId
+from aggregates.text import Code, Text
 from aggregates.value import Value
 from projections.question import Database, matching, question, select
 from projections.relations import TEAM
 from projections.row import Key, Row, View
+from projections.survivors import files_of
 
 
 class OutreachRow(Row):
@@ -48,6 +49,56 @@ def contacted(row: OutreachRow | None, record: Recorded[ProspectContacted]) -> O
 
 
 outreach = View(OutreachRow, contacted, key=Key(kind=None, of_event=lambda _: _of))
+
+
+class TouchRow(Row):
+    """One time that we approached a customer; `position` is that of its event. Who spoke stands in the event."""
+
+    key = ("customer_id", "position")
+    indexes = (("at",),)
+
+    customer_id: CustomerId
+    position: Code
+    at: datetime
+    by_id: AnyId
+    channel: Code
+    outcome: Code
+    next_step: Text | None
+    campaign_id: CampaignId | None
+
+
+def touched(record: Recorded[ProspectContacted]) -> TouchRow:
+    event = record.event
+    return TouchRow(
+        customer_id=CustomerId(record.stream_id),
+        position=Code(str(record.position)),
+        at=record.effective_at,
+        by_id=AnyId(record.person),
+        channel=event.channel,
+        outcome=event.outcome,
+        next_step=event.next_step,
+        campaign_id=event.campaign_id,
+    )
+
+
+def _one_each(record: Recorded[ProspectContacted]) -> tuple[str, str]:
+    return record.stream_id, str(record.position)
+
+
+touches = View(TouchRow, touched, key=Key(kind=KIND_OF_STREAM[CustomerId], of_event=lambda _: _one_each))
+
+
+@question(path="customers/contacts", readers=TEAM, order=("at", "position"), tables=("touch_row", "customer_row"))
+async def history(
+    db: Database,
+    customer_id: CustomerId | None = None,
+    campaign_id: CampaignId | None = None,
+    since: datetime | None = None,
+) -> list[TouchRow]:
+    """Each time that we approached a customer, whichever of its files it was noted in; or all within a campaign."""
+    files = None if customer_id is None else list(await files_of(db, customer_id))
+    where, values = matching({"customer_id = ANY(%s)": files, "campaign_id = %s": campaign_id, "at >= %s": since})
+    return await select(db, TouchRow, f"SELECT * FROM touch_row WHERE {where}", *values)
 
 
 class ChannelFigures(Value):

@@ -40,7 +40,8 @@ class Due(Value):
 
 
 class PlanRow(Row):
-    """`version` counts the drafts; `begins_at` is the first instant of the plan where the company is."""
+    """`version` counts the drafts; `begins_at` is the first instant of the plan where the company is, `ends_at` the
+    first after it."""
 
     plan_id: DevelopmentPlanId
     status: Status
@@ -53,6 +54,7 @@ class PlanRow(Row):
     begins: date
     ends: date
     begins_at: datetime
+    ends_at: datetime
     authors: tuple[EmployeeId, ...]
     submitted_at: datetime | None = None
     decided_at: datetime | None = None
@@ -75,6 +77,7 @@ def drafted(row: PlanRow | None, record: Recorded[DevelopmentPlanDrafted], refer
         begins=event.begins,
         ends=event.ends,
         begins_at=_midnight(event.begins, zone),
+        ends_at=_midnight(event.ends + timedelta(days=1), zone),
         authors=event.authors,
     )
 
@@ -113,7 +116,13 @@ async def plan_standing(db: Database, plan_id: DevelopmentPlanId) -> PlanStandin
     row = await one(db, plan_id)
     if row is None:
         return PlanStanding(plan_id=plan_id)
-    return PlanStanding(plan_id=plan_id, approved=row.status is Status.APPROVED, channels=row.channels)
+    return PlanStanding(
+        plan_id=plan_id,
+        approved=row.status is Status.APPROVED,
+        begins_at=row.begins_at,
+        ends_at=row.ends_at,
+        channels=row.channels,
+    )
 
 
 @question(path="plans", readers=BUSINESS_TEAM, order=("begins", "plan_id"))
@@ -166,6 +175,10 @@ REACHED: LiteralString = f"""
             SELECT count(*) FROM customer_row c
             WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
               AND c.registered_at >= p.begins_at AND c.registered_at < (g ->> 'until')::timestamptz)
+        WHEN 'contacts' THEN (
+            SELECT count(*) FROM touch_row t JOIN customer_row c USING (customer_id)
+            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
+              AND t.at >= p.begins_at AND t.at < (g ->> 'until')::timestamptz)
         WHEN 'opportunities' THEN (
             SELECT count(*) FROM opportunity_row o JOIN customer_row c USING (customer_id)
             WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
@@ -177,7 +190,7 @@ REACHED: LiteralString = f"""
 
 
 class GoalProgress(Value):
-    """How far a goal is; None for contacts, of which no row says on which day each was."""
+    """How far a goal is."""
 
     plan_id: DevelopmentPlanId
     status: Status
@@ -185,14 +198,14 @@ class GoalProgress(Value):
     measure: Measure
     target: Decimal
     due: date
-    reached: Decimal | None
+    reached: Decimal
 
 
 @question(
     path="plans/goals",
     readers=BUSINESS_TEAM,
     order=("plan_id", "number"),
-    tables=("plan_row", "customer_row", "opportunity_row"),
+    tables=("plan_row", "customer_row", "opportunity_row", "touch_row"),
 )
 async def goals(
     db: Database, plan_id: DevelopmentPlanId | None = None, measure: Measure | None = None

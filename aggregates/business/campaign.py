@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum, auto
 from typing import TypeAlias, assert_never
 
@@ -40,19 +41,21 @@ class Status(StrEnum):
 
 
 class Campaign(Value):
-    """It goes no other ways than those that the plan allows."""
+    """It goes no other ways than those that the plan allows, and at no other time."""
 
     status: Status = Status.BLANK
 
     @command(by=TEAM, clause="3.1.2-b", opens=True)
     def start(
-        self, plan_id: DevelopmentPlanId, name: Code, channels: tuple[Code, ...], plan: PlanStanding
+        self, at: datetime, plan_id: DevelopmentPlanId, name: Code, channels: tuple[Code, ...], plan: PlanStanding
     ) -> CampaignStarted:
         """Begin to reach people under a plan, through some of its channels."""
         if self.status is not Status.BLANK:
             raise Refused("This campaign has started already.")
         if not plan.approved:
             raise Refused("Only under an approved plan may a campaign start.")
+        if plan.begins_at is None or plan.ends_at is None or not plan.begins_at <= at < plan.ends_at:
+            raise Refused("The plan does not run at this time: choose one that does, or have its dates changed.")
         if not channels:
             raise Refused("Name at least one channel.")
         for channel in channels:

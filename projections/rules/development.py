@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aggregates.actor import Role
 from aggregates.business.campaign import CampaignStarted
 from aggregates.business.development_plan import (
     DevelopmentPlanApproved,
     DevelopmentPlanDrafted,
+    DevelopmentPlanEvaluated,
     DevelopmentPlanReturned,
     DevelopmentPlanSubmitted,
     StrategyAdjusted,
@@ -43,6 +45,36 @@ def _not_good(known: Mapping[str, str], record: Recorded[Any], reference: Refere
     months = CITED_FOR.quantity(CITED_FOR.version(reference, at), CITED_FOR.value)
     too_old = months is not None and at > months_after(published, int(months.amount))
     return "too old" if too_old else None
+
+
+def _planned_days(known: Mapping[str, str], record: Recorded[Any]) -> Mapping[str, str]:
+    event = record.event
+    if isinstance(event, DevelopmentPlanDrafted):
+        return {"begins": event.begins.isoformat(), "ends": event.ends.isoformat()}
+    return known
+
+
+def _not_running(known: Mapping[str, str], record: Recorded[Any], reference: Reference) -> str | None:
+    day = record.effective_at.astimezone(ZoneInfo(reference.zone)).date().isoformat()
+    return None if known and known["begins"] <= day <= known["ends"] else "outside the plan"
+
+
+def _ways(known: Mapping[str, str], record: Recorded[Any]) -> Mapping[str, str]:
+    event = record.event
+    if isinstance(event, DevelopmentPlanDrafted):
+        return {**known, "planned": "\n".join(event.channels)}
+    if isinstance(event, CampaignStarted):
+        return {**known, "used": "\n".join({**dict.fromkeys(_lines(known, "used")), **dict.fromkeys(event.channels)})}
+    return known
+
+
+def _one_way_only(known: Mapping[str, str], _record: Recorded[Any], _reference: Reference) -> str | None:
+    used = _lines(known, "planned") & _lines(known, "used")
+    return None if len(used) >= 2 else "not two channels"
+
+
+def _lines(known: Mapping[str, str], name: str) -> Set[str]:
+    return dict.fromkeys(known.get(name, "").splitlines()).keys()
 
 
 WATCHED = Cadence(
@@ -96,6 +128,34 @@ DECIDED = Response(
     owed_by=Role.MANAGER,
 )
 
+IN_ITS_TIME = Threshold(
+    "R-BD-3.2",
+    "A campaign starts while its plan runs.",
+    cases=DevelopmentPlanId,
+    case_in={CampaignStarted: "plan_id"},
+    clauses=("3.1.2-b",),
+    mode=Mode.PREVENT,
+    on=(DevelopmentPlanDrafted,),
+    at=(CampaignStarted,),
+    learn=_planned_days,
+    breach=_not_running,
+)
+
+SEVERAL_WAYS = Threshold(
+    "R-BD-9.1",
+    "By the time a plan is evaluated, people were approached through two of its channels or more.",
+    cases=DevelopmentPlanId,
+    case_in={CampaignStarted: "plan_id"},
+    clauses=("3.1.2-b",),
+    mode=Mode.DETECT,
+    on=(DevelopmentPlanDrafted,),
+    known=(CampaignStarted,),
+    at=(DevelopmentPlanEvaluated,),
+    learn=_ways,
+    breach=_one_way_only,
+    owed_by=Role.BUSINESS_DEVELOPMENT_LEAD,
+)
+
 APPROVED_BY_ANOTHER = FourEyes(
     "R-GEN-2.1",
     "Nobody approves a plan that they had a hand in.",
@@ -122,6 +182,8 @@ RULES: tuple[Rule, ...] = (
     WELL_FOUNDED,
     APPROVED_FIRST,
     DECIDED,
+    IN_ITS_TIME,
+    SEVERAL_WAYS,
     APPROVED_BY_ANOTHER,
     APPROVED_BY_THE_MANAGER,
 )

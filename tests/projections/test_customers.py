@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from aggregates.business.customer import (
     AccountOwnerAssigned,
@@ -81,7 +82,7 @@ async def opened(texts: Sequence[Text]) -> list[str | None]:
 
 @pytest.fixture
 def rows(empty_database: str) -> Callable[..., str]:
-    kinds = (CustomerRow, RelationRow, outreach.OutreachRow)
+    kinds = (CustomerRow, RelationRow, outreach.OutreachRow, outreach.TouchRow)
     return lambda *given: filled(empty_database, kinds, given)
 
 
@@ -189,6 +190,32 @@ def test_3_1_2_b_the_mix_of_channels_says_what_each_yields(rows: Callable[..., s
     by_phone = ChannelFigures(channel=PHONE, contacts=3, customers=2, active=1, outcomes={YES: 2, NO: 1})
     assert asked(url, outreach.mix) == [by_phone, by_mail]
     assert asked(url, lambda db: outreach.mix(db, CampaignId("campaign-1"))) == [by_mail]
+
+
+def test_2_2_3_b_each_contact_is_told_of_whichever_file_of_the_customer_it_was_noted_in(
+    rows: Callable[..., str],
+) -> None:
+    def touched(customer: str, event: ProspectContacted, position: int) -> Row:
+        (record,) = history([event], stream_id=customer)
+        row = outreach.touches.fold([replace(record, position=position)])
+        assert row is not None
+        return row
+
+    within = replace(called, campaign_id=CampaignId("campaign-1"), next_step=WORDS)
+    url = rows(
+        replace(file(), customer_id=CustomerId("customer-2"), merged_into=CustomerId("customer-1")),
+        replace(file(), customer_id=CustomerId("customer-1")),
+        touched("customer-1", called, 7),
+        touched("customer-2", within, 8),
+        touched("customer-3", called, 9),
+    )
+    both = asked(url, lambda db: outreach.history(db, CustomerId("customer-1")))
+    assert {(one.customer_id, one.position, one.next_step) for one in both} == {
+        ("customer-1", "7", None),
+        ("customer-2", "8", WORDS),
+    }
+    (only,) = asked(url, lambda db: outreach.history(db, campaign_id=CampaignId("campaign-1")))
+    assert only.position == "8"
 
 
 # On file twice

@@ -28,7 +28,7 @@ from aggregates.business.research import ResearchOpened, ResearchPublished, Segm
 from aggregates.business.segment import IntelligenceRecorded, Reliability, SegmentUnwatched, SegmentWatched
 from aggregates.event import Event
 from aggregates.facts import PlanStanding, PublishedResearch
-from aggregates.ids import ContractId, CustomerId, DevelopmentPlanId, OpportunityId, ResearchId, SegmentId
+from aggregates.ids import AnyId, ContractId, CustomerId, DevelopmentPlanId, OpportunityId, ResearchId, SegmentId
 from aggregates.text import Code, Text
 from infra.read_model.references import References
 from infra.read_model.tables import Table
@@ -36,7 +36,7 @@ from projections import campaigns, plans, research, segments
 from projections.campaigns import CampaignRow
 from projections.customers import CustomerRow
 from projections.opportunities import OpportunityRow
-from projections.outreach import OutreachRow
+from projections.outreach import OutreachRow, TouchRow
 from projections.plans import PlanRow
 from projections.question import Database
 from projections.reference import REFERENCE_EVENTS
@@ -100,7 +100,7 @@ def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
     kinds: tuple[type[Row], ...] = (
         SegmentRow, IntelligenceRow, ResearchRow, PlanRow, CampaignRow, CustomerRow, OpportunityRow, OutreachRow,
-        DutyRow,
+        TouchRow, DutyRow,
     )  # fmt: skip
 
     def put(*given: Row) -> str:
@@ -229,7 +229,9 @@ def test_only_an_approved_plan_is_worked_by(
 ) -> None:
     url = rows(*planned(*events))
     standing = answer(url, lambda db: plans.plan_standing(db, PLAN))
-    assert standing == PlanStanding(plan_id=PLAN, approved=expected, channels=(PHONE, FAIR))
+    assert standing == PlanStanding(
+        plan_id=PLAN, approved=expected, begins_at=on(3, 0), ends_at=on(33, 0), channels=(PHONE, FAIR)
+    )
     nothing = DevelopmentPlanId("plan-2")
     assert answer(url, lambda db: plans.plan_standing(db, nothing)) == PlanStanding(plan_id=nothing)
 
@@ -346,6 +348,18 @@ def test_3_1_2_a_opportunities_and_what_they_come_to_count_for_the_plans_segment
             contract_id=ContractId(f"contract-{number}") if closed_on is not None and signed else None,
         )
 
+    def touch(number: int, at: datetime, whose: int = 1) -> Row:
+        return TouchRow(
+            customer_id=CustomerId(f"customer-{whose}"),
+            position=Code(str(number)),
+            at=at,
+            by_id=AnyId(ANNA),
+            channel=PHONE,
+            outcome=Code("interested"),
+            next_step=None,
+            campaign_id=None,
+        )
+
     measures = (Measure.OPPORTUNITIES, Measure.CONTRACTS, Measure.AMOUNT, Measure.CONTACTS)
     goals = tuple(Goal(measure=measure, target=Decimal(9), due=date(2026, 3, 10)) for measure in measures)
     url = rows(
@@ -359,11 +373,13 @@ def test_3_1_2_a_opportunities_and_what_they_come_to_count_for_the_plans_segment
         opportunity(5, on(5), None),
         opportunity(6, on(5), date(2026, 3, 6), signed=False),
         opportunity(7, on(5), date(2026, 3, 6), whose=2),
+        *(touch(number, at) for number, at in enumerate((on(3, 0), on(10, 23, 59), on(2), on(11, 0)))),
+        touch(5, on(5), whose=2),
     )
     reached = {goal.measure: goal.reached for goal in answer(url, plans.goals)}
     assert reached == {
         Measure.OPPORTUNITIES: Decimal(4),
         Measure.CONTRACTS: Decimal(2),
         Measure.AMOUNT: Decimal(200),
-        Measure.CONTACTS: None,
+        Measure.CONTACTS: Decimal(2),
     }

@@ -13,6 +13,7 @@ from aggregates.business.campaign import CampaignStarted
 from aggregates.business.development_plan import (
     DevelopmentPlanApproved,
     DevelopmentPlanDrafted,
+    DevelopmentPlanEvaluated,
     DevelopmentPlanReturned,
     DevelopmentPlanSubmitted,
     Goal,
@@ -61,6 +62,9 @@ submitted, returned = DevelopmentPlanSubmitted(), DevelopmentPlanReturned(reason
 approved = DevelopmentPlanApproved(approvers=(LI,))
 adjusted = StrategyAdjusted(strategy=WORDS, grounds=WORDS, authors=(BORIS,))
 started = CampaignStarted(plan_id=PLAN, name=Code("spring"), channels=(PHONE,))
+at_a_fair = CampaignStarted(plan_id=PLAN, name=Code("fair"), channels=(FAIR,))
+by_post_too = CampaignStarted(plan_id=PLAN, name=Code("post"), channels=(PHONE, Code("post")))
+evaluated = DevelopmentPlanEvaluated(result=WORDS)
 
 A_YEAR_BEFORE = datetime(2025, 3, 6, 9, tzinfo=CHINA)
 STREAMS: dict[type[Event], str] = {
@@ -99,6 +103,9 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (development.APPROVED_FIRST, [DRAFT, APPROVAL, then(started, 7), then(drafted, 8)]),
     (development.DECIDED, [SUBMISSION, then(returned, 9, 18, by=LI)]),
     (development.DECIDED, [SUBMISSION, APPROVAL]),
+    (development.IN_ITS_TIME, [then(drafted, 1), then(started, 2, 0)]),
+    (development.IN_ITS_TIME, [then(drafted, 1), then(started, 184, 23, 59)]),
+    (development.SEVERAL_WAYS, [DRAFT, then(started, 7), then(at_a_fair, 8), then(evaluated, 90)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, APPROVAL]),
     (development.APPROVED_BY_THE_MANAGER, [DRAFT, APPROVAL]),
 ]
@@ -117,6 +124,11 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (development.APPROVED_FIRST, [DRAFT, APPROVAL, then(drafted, 7), then(started, 8)]),
     (development.APPROVED_FIRST, [DRAFT, then(approved, 6, by=ANNA), then(started, 7)]),
     (development.DECIDED, [SUBMISSION, then(approved, 9, 18, 1, by=LI)]),
+    (development.IN_ITS_TIME, [then(drafted, 1), then(started, 1, 23, 59)]),
+    (development.IN_ITS_TIME, [then(drafted, 1), then(started, 185, 0)]),
+    (development.IN_ITS_TIME, [then(started, 7)]),
+    (development.SEVERAL_WAYS, [DRAFT, then(evaluated, 90)]),
+    (development.SEVERAL_WAYS, [DRAFT, then(started, 7), then(by_post_too, 8), then(evaluated, 90)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, then(approved, 6, by=ANNA)]),
     (development.APPROVED_BY_THE_MANAGER, [DRAFT, then(approved, 6, by=BORIS)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, for_somebody(approved, 6, ANNA, by=LI)]),
@@ -132,6 +144,8 @@ OPEN: list[tuple[Rule, list[Happened]]] = [
     (development.WELL_FOUNDED, [then(published, 3), DRAFT, APPROVAL, then(drafted, 7)]),
     (development.APPROVED_FIRST, [DRAFT, APPROVAL]),
     (development.DECIDED, [SUBMISSION]),
+    (development.IN_ITS_TIME, [DRAFT]),
+    (development.SEVERAL_WAYS, [DRAFT, then(started, 7)]),
     (development.APPROVED_BY_ANOTHER, [DRAFT, SUBMISSION]),
 ]
 

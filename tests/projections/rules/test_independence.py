@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from inspect import signature
 from pathlib import Path
@@ -243,13 +243,9 @@ def test_a_plan_that_its_author_approved_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_campaign_under_a_plan_that_is_not_approved_is_found() -> None:
-    def start(plan: PlanStanding) -> list[Event]:
-        return decide(Campaign(), Campaign.start, plan_id=PLAN, name=PHONE, channels=(PHONE,), plan=plan)
-
-    standing = PlanStanding(plan_id=PLAN, approved=False, channels=(PHONE,))
     with pytest.raises(Refused):
-        start(standing)
-    (started,) = start(replace(standing, approved=True))  # the gate believes what nobody said
+        begun(replace(STANDING, approved=False), on(3))
+    (started,) = begun(STANDING, on(3))  # the gate believes what nobody said
     happened = [
         Happened(DRAFT, on(2), ANNA, stream_id=PLAN),
         Happened(started, on(3), ANNA, stream_id="campaign-1"),
@@ -257,8 +253,27 @@ def test_a_campaign_under_a_plan_that_is_not_approved_is_found() -> None:
     assert verdict(development.APPROVED_FIRST, *happened, case=PLAN) is Verdict.VIOLATED
 
 
+STANDING = PlanStanding(plan_id=PLAN, approved=True, begins_at=on(2, 0), ends_at=on(185, 0), channels=(PHONE,))
+
+
+def begun(plan: PlanStanding, at: datetime) -> list[Event]:
+    return decide(Campaign(), Campaign.start, at=at, plan_id=PLAN, name=PHONE, channels=(PHONE,), plan=plan)
+
+
+def test_a_campaign_outside_the_dates_of_its_plan_is_found() -> None:
+    late = on(300)
+    with pytest.raises(Refused):
+        begun(STANDING, late)
+    (started,) = begun(replace(STANDING, ends_at=on(365)), late)  # the gate believes in another end
+    happened = [
+        Happened(DRAFT, on(2), ANNA, stream_id=PLAN),
+        Happened(started, late, ANNA, stream_id="campaign-1"),
+    ]
+    assert verdict(development.IN_ITS_TIME, *happened, case=PLAN) is Verdict.VIOLATED
+
+
 def test_each_rule_that_a_gate_prevents_is_tried_with_the_gate_broken() -> None:
     prevented = {rule.number for rule in RULES if rule.mode is Mode.PREVENT}
-    here = {"R-CS-2", "R-CS-7", "R-CS-8", "R-ORG-1", "R-BD-2", "R-BD-3", "R-GEN-2.1", "R-GEN-2.3"}
+    here = {"R-CS-2", "R-CS-7", "R-CS-8", "R-ORG-1", "R-BD-2", "R-BD-3", "R-BD-3.2", "R-GEN-2.1", "R-GEN-2.3"}
     of_contracts = {"R-BD-5", "R-BD-6", "R-BD-10", "R-GEN-1.contract", "R-GEN-2.4"}  # test_broken_contract_gates.py
     assert prevented == here | of_contracts | set(authority.RULES) | {"R-BD-4", "R-BD-9", "R-INF-5"}

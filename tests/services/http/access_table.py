@@ -269,6 +269,8 @@ READS: Mapping[str, Reads] = {
     "/customers/silence": OUTREACH,
     "/customers/funnel": OUTREACH,
     "/customers/outreach": OUTREACH,
+    "/customers/contacts": OUTREACH,
+    "/customers/contacts/difference": OUTREACH,
     "/customers/duplicates": OUTREACH,
     "/opportunities": PIPELINE,
     "/opportunities/{opportunity_id}": PIPELINE,
