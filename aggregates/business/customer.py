@@ -90,6 +90,14 @@ class CustomerTierAssigned(Event):
     tier: Tier
 
 
+class CustomerMarkedDormant(Event):
+    reason: Text
+
+
+class CustomerReactivated(Event):
+    pass
+
+
 class CustomerLost(Event):
     reason: Text
 
@@ -140,6 +148,8 @@ CustomerEvent: TypeAlias = (
     | CustomerQualified
     | CustomerActivated
     | CustomerTierAssigned
+    | CustomerMarkedDormant
+    | CustomerReactivated
     | CustomerLost
     | CustomerBlocked
     | CustomerUnblocked
@@ -250,7 +260,7 @@ class Customer(Value):
         self._must_be_welcome()
         if not self.has_needs:
             raise Refused("Record what the customer needs before you qualify it.")
-        return None if self.phase in {Phase.QUALIFIED, Phase.ACTIVE} else CustomerQualified()
+        return CustomerQualified() if self.phase in {Phase.PROSPECT, Phase.LOST} else None
 
     @command(by=SELLERS, clause="2.2.3-b")
     def activate(
@@ -270,6 +280,22 @@ class Customer(Value):
         """Say how much the customer matters, and so how often we come."""
         self._must_go_on()
         return None if tier is self.tier else CustomerTierAssigned(tier=tier)
+
+    @command(by=SELLERS, clause="2.2.3-b")
+    def mark_dormant(self, reason: Text) -> CustomerMarkedDormant | None:
+        """The customer has bought nothing for long, and is not lost for that."""
+        self._must_go_on()
+        if self.phase not in {Phase.ACTIVE, Phase.DORMANT}:
+            raise Refused("Only an active customer falls dormant: this one is {phase}.", phase=self.phase)
+        return None if self.phase is Phase.DORMANT else CustomerMarkedDormant(reason=reason)
+
+    @command(by=SELLERS, clause="2.2.3-b")
+    def reactivate(self) -> CustomerReactivated:
+        """A dormant customer does business with us again."""
+        self._must_be_welcome()
+        if self.phase is not Phase.DORMANT:
+            raise Refused("Only a dormant customer is taken up again: this one is {phase}.", phase=self.phase)
+        return CustomerReactivated()
 
     @command(by=SELLERS, clause="2.2.3-b")
     def lose(self, reason: Text) -> CustomerLost | None:
@@ -368,8 +394,10 @@ class Customer(Value):
                 return replace(self, has_needs=True)
             case CustomerQualified():
                 return replace(self, phase=Phase.QUALIFIED)
-            case CustomerActivated():
+            case CustomerActivated() | CustomerReactivated():
                 return replace(self, phase=Phase.ACTIVE)
+            case CustomerMarkedDormant():
+                return replace(self, phase=Phase.DORMANT)
             case CustomerTierAssigned(tier=tier):
                 return replace(self, tier=tier)
             case CustomerLost():

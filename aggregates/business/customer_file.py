@@ -38,6 +38,7 @@ class Phase(StrEnum):
     PROSPECT = auto()
     QUALIFIED = auto()
     ACTIVE = auto()
+    DORMANT = auto()
     LOST = auto()
 
 

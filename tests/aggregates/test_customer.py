@@ -22,10 +22,12 @@ from aggregates.business.customer import (
     CustomerBlocked,
     CustomerEvent,
     CustomerLost,
+    CustomerMarkedDormant,
     CustomerNeedRecorded,
     CustomerProfileChanged,
     CustomerProfileCorrected,
     CustomerQualified,
+    CustomerReactivated,
     CustomerRegistered,
     CustomersMerged,
     CustomerTierAssigned,
@@ -247,6 +249,26 @@ def test_not_by_a_draft_nor_by_a_contract_with_somebody_else() -> None:
     given(Customer, registered).when(Customer.activate, DEAL, signed, theirs).then_refused("with another customer")
 
 
+def test_2_2_3_b_a_customer_falls_dormant_and_is_taken_up_again() -> None:
+    dormant = CustomerMarkedDormant(reason=WORDS)
+    active = given(Customer, registered, activated)
+    active.when(Customer.mark_dormant, WORDS).then(dormant)
+    active.when(Customer.reactivate).then_refused("this one is active")
+    asleep = given(Customer, registered, activated, dormant)
+    asleep.when(Customer.mark_dormant, WORDS).then_nothing()
+    asleep.when(Customer.reactivate).then(CustomerReactivated())
+    asleep.when(Customer.activate, DEAL, signed, file).then(activated)
+    asleep.when(Customer.lose, WORDS).then(CustomerLost(reason=WORDS))
+    given(Customer, registered, activated, dormant, needs).when(Customer.qualify).then_nothing()
+
+
+def test_only_a_customer_that_has_bought_falls_dormant() -> None:
+    given(Customer, registered).when(Customer.mark_dormant, WORDS).then_refused("this one is prospect")
+    given(Customer, registered, CustomerLost(reason=WORDS)).when(Customer.mark_dormant, WORDS).then_refused("is lost")
+    blocked = (registered, activated, CustomerMarkedDormant(reason=WORDS), CustomerBlocked(reason=WORDS))
+    given(Customer, *blocked).when(Customer.reactivate).then_refused("blocked")
+
+
 def test_a_lost_customer_may_be_won_again() -> None:
     lost = CustomerLost(reason=WORDS)
     given(Customer, registered).when(Customer.lose, WORDS).then(lost)
@@ -378,6 +400,8 @@ COMMANDS_OF_A_FILE: list[tuple[object, tuple[object, ...]]] = [
     (Customer.qualify, ()),
     (Customer.activate, (DEAL, signed, file)),
     (Customer.assign_tier, (Tier.B,)),
+    (Customer.mark_dormant, (WORDS,)),
+    (Customer.reactivate, ()),
     (Customer.lose, (WORDS,)),
     (Customer.block, (WORDS,)),
     (Customer.unblock, (WORDS,)),

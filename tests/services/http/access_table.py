@@ -72,6 +72,8 @@ COMMANDS: Mapping[str, str] = {
     "customer.qualify": SELLERS,
     "customer.activate": SELLERS,
     "customer.assign_tier": LEADS,
+    "customer.mark_dormant": SELLERS,
+    "customer.reactivate": SELLERS,
     "customer.lose": SELLERS,
     "customer.block": LEADS,
     "customer.unblock": LEADS,

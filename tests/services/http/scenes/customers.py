@@ -20,6 +20,7 @@ from tests.services.running import Yewu, done, wait_until
 from tests.services.seeding import seeded
 
 NEED: Mapping[str, object] = {"need": "A warm house", "intent": "high"}
+QUIET: Mapping[str, object] = {"reason": "It has asked for nothing since"}
 CALL: Mapping[str, object] = {"channel": "phone", "outcome": "call again", "wording": "Our boilers"}
 BEFORE: Mapping[str, tuple[tuple[str, Mapping[str, object]], ...]] = {
     "qualify": (("record-need", NEED),),
@@ -107,6 +108,19 @@ def _activate(stage: Stage) -> Call:
     return Call(f"/customers/{stage.customer_id}/activate", {"contract_id": contract_id})
 
 
+def _active(act: str, *before: str, **body: object) -> Callable[[Stage], Call]:
+    """The customer has bought from us, and this has happened since."""
+
+    def scene(stage: Stage) -> Call:
+        begun, address = _activate(stage), f"/customers/{stage.customer_id}"
+        done(lead(stage.yewu).post(begun.path, json=begun.body))
+        for earlier in before:
+            done(lead(stage.yewu).post(f"{address}/{earlier}", json=QUIET))
+        return Call(f"{address}/{act}", body)
+
+    return scene
+
+
 def _win(stage: Stage) -> Call:
     opportunity_id = opportunity(stage.yewu, stage.customer_id)
     contract_id = signed_contract(stage.yewu, stage.customer_id)
@@ -124,6 +138,8 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "customer.qualify": _customer("qualify"),
     "customer.activate": _activate,
     "customer.assign_tier": _customer("assign-tier", tier="A"),
+    "customer.mark_dormant": _active("mark-dormant", **QUIET),
+    "customer.reactivate": _active("reactivate", "mark-dormant"),
     "customer.lose": _customer("lose", reason="It buys elsewhere"),
     "customer.block": _customer("block", reason="It never pays"),
     "customer.unblock": _customer("unblock", reason="It has paid"),
