@@ -13,8 +13,10 @@ from aggregates.business.customer import (
     CustomerActivated,
     CustomerBlocked,
     CustomerLost,
+    CustomerMarkedDormant,
     CustomerNeedRecorded,
     CustomerQualified,
+    CustomerReactivated,
     CustomerRegistered,
     CustomersMerged,
     CustomerTierAssigned,
@@ -78,6 +80,11 @@ def activated(row: RelationRow, record: Recorded[CustomerActivated]) -> Relation
     return replace(row, phase=Phase.ACTIVE, phase_since=record.effective_at, contract_id=record.event.contract_id)
 
 
+def phased(row: RelationRow, record: Recorded[CustomerMarkedDormant | CustomerReactivated]) -> RelationRow:
+    phase = Phase.ACTIVE if isinstance(record.event, CustomerReactivated) else Phase.DORMANT
+    return replace(row, phase=phase, phase_since=record.effective_at)
+
+
 def lost(row: RelationRow, record: Recorded[CustomerLost]) -> RelationRow:
     return replace(row, phase=Phase.LOST, phase_since=record.effective_at)
 
@@ -110,6 +117,7 @@ relations = View(
     need_recorded,
     qualified,
     activated,
+    phased,
     lost,
     tiered,
     blocked,

@@ -20,9 +20,11 @@ from aggregates.business.customer import (
     CustomerActivated,
     CustomerBlocked,
     CustomerLost,
+    CustomerMarkedDormant,
     CustomerNeedRecorded,
     CustomerProfileChanged,
     CustomerQualified,
+    CustomerReactivated,
     CustomerRegistered,
     CustomersMerged,
     CustomerTierAssigned,
@@ -162,12 +164,19 @@ def test_2_2_3_b_whom_we_have_not_spoken_to_for_long_comes_first(rows: Callable[
     assert [one.customer_id for one in only] == ["customer-2"]
 
 
+def test_2_2_3_b_a_dormant_customer_is_active_again_once_it_is_taken_up() -> None:
+    asleep = relation(activated, CustomerMarkedDormant(reason=WORDS))
+    awake = relation(activated, CustomerMarkedDormant(reason=WORDS), CustomerReactivated())
+    assert (asleep.phase, awake.phase) == (Phase.DORMANT, Phase.ACTIVE)
+    assert awake.contract_id == activated.contract_id
+
+
 def test_the_funnel_counts_every_phase(rows: Callable[..., str]) -> None:
     url = rows(
         relation(customer="customer-1"), relation(customer="customer-2"), relation(activated, customer="customer-3")
     )
     assert [(f.phase, f.customers) for f in asked(url, relations.funnel)] == [
-        (Phase.PROSPECT, 2), (Phase.QUALIFIED, 0), (Phase.ACTIVE, 1), (Phase.LOST, 0),
+        (Phase.PROSPECT, 2), (Phase.QUALIFIED, 0), (Phase.ACTIVE, 1), (Phase.DORMANT, 0), (Phase.LOST, 0),
     ]  # fmt: skip
 
 
