@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import LiteralString
 
 from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.business.contract import (
@@ -37,6 +39,7 @@ from aggregates.value import Value
 from projections.fact import fact
 from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream
+from projections.survivors import with_survivors
 
 READERS = Readers(
     everything=frozenset(
@@ -216,7 +219,14 @@ def _holding(row: ContractRow, terms: Terms | None) -> ContractRow:
     )
 
 
-@question(path="contracts", readers=READERS, order=("drafted_at", "contract_id"))
+def in_the_register() -> sql.Composed:
+    """All contracts, to select from: those that go on are with the customer that goes on after a merger."""
+    return with_survivors(ContractRow, "contract_row", "stage IN ('drafted', 'returned', 'approved', 'signed')")
+
+
+@question(
+    path="contracts", readers=READERS, order=("drafted_at", "contract_id"), tables=("contract_row", "customer_row")
+)
 async def register(
     db: Database,
     stage: Stage | None = None,
@@ -233,19 +243,21 @@ async def register(
             "content = %s": content,
         }
     )
-    return await select(db, ContractRow, f"SELECT * FROM contract_row WHERE {where}", *values)
+    query = sql.SQL("SELECT * FROM {} WHERE " + where).format(in_the_register())
+    return await select(db, ContractRow, query, *values)
 
 
-@question(path="contracts/{contract_id}", readers=READERS, one_of=contracts)
+@question(path="contracts/{contract_id}", readers=READERS, one_of=contracts, tables=("contract_row", "customer_row"))
 async def one(db: Database, contract_id: ContractId) -> ContractRow | None:
     """One contract as it stands."""
-    return await select_one(db, ContractRow, "SELECT * FROM contract_row WHERE contract_id = %s", contract_id)
+    query = sql.SQL("SELECT * FROM {} WHERE contract_id = %s").format(in_the_register())
+    return await select_one(db, ContractRow, query, contract_id)
 
 
 @fact(contracts)
 async def contract_standing(db: Database, contract_id: ContractId) -> ContractStanding:
-    """Nothing is known of a contract that nobody has drafted."""
-    row = await one(db, contract_id)
+    """Nothing is known of a contract that nobody has drafted. It is with whom it was made, merged or not."""
+    row = await select_one(db, ContractRow, "SELECT * FROM contract_row WHERE contract_id = %s", contract_id)
     if row is None:
         return ContractStanding(contract_id=contract_id)
     return ContractStanding(
@@ -272,7 +284,10 @@ class Obligation(Value):
 
 
 @question(
-    path="contracts/obligations", readers=READERS, order=("due", "contract_id", "number"), tables=("contract_row",)
+    path="contracts/obligations",
+    readers=READERS,
+    order=("due", "contract_id", "number"),
+    tables=("contract_row", "customer_row"),
 )
 async def obligations(
     db: Database,
@@ -290,17 +305,13 @@ async def obligations(
             "(fulfilled_at IS NOT NULL) = %s": fulfilled,
         }
     )
-    return await select(
-        db,
-        Obligation,
-        f"""
+    query: LiteralString = f"""
         SELECT * FROM (
             SELECT contract_id, customer_id, number, what, due, (fulfilled ->> number)::timestamptz AS fulfilled_at
-            FROM contract_row, jsonb_to_recordset(terms -> 'obligations') AS o(number text, what text, due date)
+            FROM {{}}, jsonb_to_recordset(terms -> 'obligations') AS o(number text, what text, due date)
             WHERE stage = 'signed'
-        ) calendar WHERE {where}""",
-        *values,
-    )
+        ) calendar WHERE {where}"""
+    return await select(db, Obligation, sql.SQL(query).format(in_the_register()), *values)
 
 
 class Due(Value):
@@ -313,7 +324,12 @@ class Due(Value):
     due: date
 
 
-@question(path="contracts/payments", readers=READERS, order=("due", "contract_id", "number"), tables=("contract_row",))
+@question(
+    path="contracts/payments",
+    readers=READERS,
+    order=("due", "contract_id", "number"),
+    tables=("contract_row", "customer_row"),
+)
 async def payments(
     db: Database,
     contract_id: ContractId | None = None,
@@ -322,14 +338,10 @@ async def payments(
 ) -> list[Due]:
     """What customers pay by the contracts in force, by the day on which it is due: all, or up to a day."""
     where, values = matching({"contract_id = %s": contract_id, "customer_id = %s": customer_id, "due <= %s": until})
-    return await select(
-        db,
-        Due,
-        f"""
+    query: LiteralString = f"""
         SELECT * FROM (
             SELECT contract_id, customer_id, p.number, p.amount, p.due
-            FROM contract_row, jsonb_to_recordset(terms -> 'payments') AS p(number text, amount numeric, due date)
+            FROM {{}}, jsonb_to_recordset(terms -> 'payments') AS p(number text, amount numeric, due date)
             WHERE stage = 'signed'
-        ) schedule WHERE {where}""",
-        *values,
-    )
+        ) schedule WHERE {where}"""
+    return await select(db, Due, sql.SQL(query).format(in_the_register()), *values)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.business.contract import (
@@ -23,7 +24,7 @@ from aggregates.business.contract import (
 from aggregates.event import Recorded
 from aggregates.ids import ContractId, CustomerId
 from aggregates.value import Value
-from projections.contracts import READERS
+from projections.contracts import READERS, in_the_register
 from projections.question import Database, question, select
 from projections.reference import Reference
 from projections.row import Row, View, the
@@ -86,21 +87,24 @@ class Ending(Value):
 
 
 @question(
-    path="contracts/expiring", readers=READERS, order=("over_at", "contract_id"), tables=("contract_row", "term_row")
+    path="contracts/expiring",
+    readers=READERS,
+    order=("over_at", "contract_id"),
+    tables=("contract_row", "term_row", "customer_row"),
 )
 async def expiring(db: Database, days: int = max(BANDS), customer_id: CustomerId | None = None) -> list[Ending]:
     """Contracts in force that are over in so many days or fewer, the next one first."""
     return await select(
         db,
         Ending,
-        """
+        sql.SQL("""
         SELECT *, (SELECT min(band) FROM unnest(%s::bigint[]) AS band WHERE days_left <= band) AS band
         FROM (
             SELECT contract_id, customer_id, amount, ends, over_at,
                 ceil(extract(epoch FROM over_at - %s::timestamptz) / 86400)::bigint AS days_left
-            FROM contract_row JOIN term_row USING (contract_id) WHERE over_at IS NOT NULL
+            FROM {} JOIN term_row USING (contract_id) WHERE over_at IS NOT NULL
         ) of_all
-        WHERE days_left <= %s AND (customer_id = %s OR %s::text IS NULL)""",
+        WHERE days_left <= %s AND (customer_id = %s OR %s::text IS NULL)""").format(in_the_register()),
         list(BANDS), db.moment, days, customer_id, customer_id,
     )  # fmt: skip
 
@@ -161,7 +165,7 @@ class _Waiting(Value):
     path="contracts/handovers",
     readers=READERS,
     order=("signed_at", "contract_id"),
-    tables=("contract_row", "duty_row"),
+    tables=("contract_row", "duty_row", "customer_row"),
 )
 async def queue(db: Database, missed: bool | None = None, handover: Handover | None = None) -> list[Waiting]:
     """Signed contracts that project management has not taken on, the oldest signature first."""
@@ -169,15 +173,17 @@ async def queue(db: Database, missed: bool | None = None, handover: Handover | N
     found = await select(
         db,
         _Waiting,
-        """
+        sql.SQL(
+            """
         SELECT * FROM (
             SELECT contract_id, customer_id, amount, signed_at, handover, handover_since AS since, returns, due_at,
                 floor(extract(epoch FROM %s::timestamptz - signed_at) / 86400)::bigint AS age_days,
                 coalesce(missed > 0 OR due_at < %s, false) AS missed, coalesce(level, 0) AS level
-            FROM contract_row LEFT JOIN duty_row ON rule = %s AND case_id = contract_id
+            FROM {} LEFT JOIN duty_row ON rule = %s AND case_id = contract_id
             WHERE stage = 'signed' AND handover <> 'accepted'
         ) waiting
-        WHERE (missed = %s OR %s::boolean IS NULL) AND (handover = %s OR %s::text IS NULL)""",
+        WHERE (missed = %s OR %s::boolean IS NULL) AND (handover = %s OR %s::text IS NULL)"""
+        ).format(in_the_register()),
         at, at, HANDED_OVER.number, missed, missed, handover and handover.value, handover and handover.value,
     )  # fmt: skip
     return [one.told for one in found]

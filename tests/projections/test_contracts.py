@@ -41,6 +41,7 @@ from infra.read_model.tables import Table
 from projections import contract_gates, contracts, handovers
 from projections.contract_gates import Gate, GateRow
 from projections.contracts import ContractRow, Due, Obligation, Stage
+from projections.customers import CustomerRow
 from projections.handovers import TermRow
 from projections.question import Database
 from projections.reference import Reference
@@ -210,7 +211,7 @@ def rows(empty_database: str) -> Callable[..., str]:
 
     def put(*given: Row) -> str:
         with psycopg.connect(empty_database) as db:
-            for kind in (ContractRow, GateRow, TermRow, DutyRow):
+            for kind in (ContractRow, GateRow, TermRow, DutyRow, CustomerRow):
                 table = Table(kind)
                 db.execute(table.create("public").encode())
                 marks = ", ".join(["%s"] * len(table.fields))
@@ -237,6 +238,25 @@ def test_the_register_is_searched_by_stage_customer_and_text(rows: Callable[...,
     assert ([row.contract_id for row in of_stage], [row.contract_id for row in of_text]) == ([ONE], [TWO])
     assert asked(there, lambda db: contracts.one(db, ONE)) == row_of(*SIGNED)
     assert asked(there, lambda db: contracts.one(db, THREE)) is None
+
+
+def test_3_1_2_c_contracts_of_a_merged_customer_are_those_of_the_one_that_goes_on(rows: Callable[..., str]) -> None:
+    goes_on = CustomerId("customer-dora")
+    file = CustomerRow(customer_id=goes_on, name=WORDS, registered_at=MONDAY, source=Code("fair"))
+    merged = replace(file, customer_id=CARL, merged_into=goes_on)
+    term = TermRow(contract_id=ONE, proposed_over_at=MONDAY, over_at=MONDAY)
+    there = rows(row_of(*SIGNED), row_of(*SIGNED, terminated, contract_id=TWO), term, file, merged)
+    assert {row.contract_id: row.customer_id for row in asked(there, contracts.register)} == {ONE: goes_on, TWO: CARL}
+    assert [one.customer_id for one in asked(there, lambda db: contracts.payments(db, customer_id=goes_on))] == [
+        goes_on, goes_on,
+    ]  # fmt: skip
+    assert {one.customer_id for one in asked(there, contracts.obligations)} == {goes_on}
+    assert {one.customer_id for one in asked(there, handovers.expiring)} == {goes_on}
+    assert {one.customer_id for one in asked(there, handovers.queue)} == {goes_on}
+    shown = asked(there, lambda db: contracts.one(db, ONE))
+    assert shown is not None
+    assert shown.customer_id == goes_on
+    assert asked(there, lambda db: contracts.contract_standing(db, ONE)).customer_id == CARL
 
 
 def test_3_1_3_c_obligations_become_a_calendar(rows: Callable[..., str]) -> None:
