@@ -55,7 +55,7 @@ class ReceivableDisputed(Event):
 
 
 class DisputeResolved(Event):
-    """`upheld`: the customer was right; what it does not owe is written off."""
+    """`upheld`: the customer was right; what it does not owe is asked to be written off with it."""
 
     upheld: bool
     wording: Text
@@ -219,12 +219,20 @@ class Receivable(Value):
         return ReceivableDisputed(reason=reason)
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b")
-    def resolve_dispute(self, upheld: bool, wording: Text) -> DisputeResolved:
-        """Say whether the customer was right, and what was agreed."""
+    def resolve_dispute(
+        self, by: Actor, upheld: bool, wording: Text, conceded: Decimal | None = None
+    ) -> Iterable[Event]:
+        """Say whether the customer was right, and what was agreed; what we concede, the manager decides on."""
         self._must_be_raised()
         if self.hold is not Hold.DISPUTE:
             raise Refused("Nothing is disputed here.")
-        return DisputeResolved(upheld=upheld, wording=wording)
+        if upheld and conceded is None:
+            raise Refused("The customer was right: say how much of it we concede.")
+        if not upheld and conceded is not None:
+            raise Refused("The customer was wrong: nothing is conceded.")
+        yield DisputeResolved(upheld=upheld, wording=wording)
+        if conceded is not None:
+            yield self.request_write_off(by, conceded, wording)
 
     @command(by=(Role.CLOCK,), clause="5.2.2-b")
     def become_overdue(self, due: date) -> ReceivableBecameOverdue | None:

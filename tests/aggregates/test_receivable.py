@@ -196,8 +196,20 @@ def test_a_promise_makes_sense() -> None:
 def test_a_dispute_is_settled_by_somebody_and_not_begun_twice() -> None:
     given(Receivable, raised).when(Receivable.dispute, WHY).then(disputed)
     given(Receivable, raised, disputed).when(Receivable.dispute, WHY).then_refused("already")
-    given(Receivable, raised, disputed).when(Receivable.resolve_dispute, False, WHY).then(resolved)
-    given(Receivable, raised).when(Receivable.resolve_dispute, False, WHY).then_refused("Nothing is disputed")
+    given(Receivable, raised, disputed).when(Receivable.resolve_dispute, FINANCE, False, WHY).then(resolved)
+    given(Receivable, raised).when(Receivable.resolve_dispute, FINANCE, False, WHY).then_refused("Nothing is disputed")
+
+
+def test_what_we_concede_in_a_dispute_is_put_to_the_manager() -> None:
+    upheld = DisputeResolved(upheld=True, wording=WHY)
+    dispute = given(Receivable, raised, disputed)
+    dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY, HUNDRED).then(upheld, requested)
+    dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY).then_refused("say how much")
+    dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY, HUNDRED + 1).then_refused("Only 100")
+    dispute.when(Receivable.resolve_dispute, FINANCE, False, WHY, HUNDRED).then_refused("nothing is conceded")
+    given(Receivable, raised, disputed, upheld, requested).when(Receivable.approve_write_off, FINANCE).then_refused(
+        "cannot approve"
+    )
 
 
 def test_dunning_is_paused_and_taken_up_again() -> None:

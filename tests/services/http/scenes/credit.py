@@ -175,7 +175,9 @@ SCENARIOS: dict[str, Scenario] = {
     "receivable.receive_payment": _of(PAID),
     "receivable.reverse_payment": _of(("reverse-payment", {"reference": "bank-1", "reason": WORDS}), PAID),
     "receivable.dispute": _of(DISPUTED),
-    "receivable.resolve_dispute": _of(("resolve-dispute", {"upheld": True, "wording": WORDS}), DISPUTED),
+    "receivable.resolve_dispute": _of(
+        ("resolve-dispute", {"upheld": True, "wording": WORDS, "conceded": "5"}), DISPUTED
+    ),
     "receivable.promise_payment": _promise,
     "receivable.pause_dunning": _of(PAUSED),
     "receivable.resume_dunning": _of(("resume-dunning", {}), PAUSED),
