@@ -18,6 +18,7 @@ def end_with_this_thread() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None).prctl
 
     def promise() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what ran in the background ignores it, and so would the child
         prctl(set_parent_death_signal, int(signal.SIGINT))
         if os.getppid() != parent:  # it died before the promise
             os._exit(1)
