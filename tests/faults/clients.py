@@ -15,6 +15,7 @@ import httpx
 
 from aggregates.actor import Role
 from infra.dispatcher import KEYS
+from services.cli.client import WITHOUT_TLS
 from tests.faults.company import Company
 
 AGAIN = {408, 409, 500, 502, 503, 504}
@@ -44,7 +45,7 @@ class Client:
         self.asked_again = 0
         self.refusals: set[int] = set()
         self._numbers, self._name = itertools.count(1), f"{chance.getrandbits(64):x}"
-        self._http = httpx.Client(timeout=httpx.Timeout(15, connect=2), trust_env=False)
+        self._http = httpx.Client(timeout=httpx.Timeout(15, connect=2), trust_env=False, verify=WITHOUT_TLS)
         self._token: str | None = None
 
     def give(self, path: str, body: Mapping[str, object], allowed: frozenset[int] = frozenset()) -> Any:

@@ -23,6 +23,7 @@ from infra.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.migrations import migrate
 from infra.roles import DatabaseRole
 from infra.settings import Settings
+from services.cli.client import WITHOUT_TLS
 from services.founding import Foundation
 from services.keys import sealing_of
 from services.up import found_now
@@ -123,7 +124,10 @@ class Company:
     def until_ready(self, port: int | None = None) -> None:
         """Until the API says that it is well."""
         address = f"http://127.0.0.1:{port or self.port}/ready"
-        self._until(lambda: httpx.get(address, trust_env=False, timeout=2).is_success, f"{address} is not ready")
+        self._until(
+            lambda: httpx.get(address, trust_env=False, timeout=2, verify=WITHOUT_TLS).is_success,
+            f"{address} is not ready",
+        )
 
     def away(self) -> None:
         """The database is shut down in order."""

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from infra.embedded import EmbeddedPostgres
+from services.cli.client import WITHOUT_TLS
 from tests.folders import reachable_folder
 from tests.logins import addresses
 from tests.services.running import _free_port as free_port
@@ -80,7 +81,9 @@ class Running:
     @contextlib.contextmanager
     def manager(self) -> Iterator[httpx.Client]:
         """A caller with the token that the development issuer gives whoever says no name."""
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30, verify=WITHOUT_TLS
+        ) as client:
             client.headers["Authorization"] = f"Bearer {done(client.post('/development/token', json={}))['token']}"
             yield client
 

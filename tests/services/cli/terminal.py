@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+import typer.main
 
 from aggregates.actor import Role
 from services.cli import main
 from tests.logins import addresses
 from tests.services.running import Yewu
+
+
+all_lines = cache(typer.main.get_command)
+"""The tree of all that can be typed, made once and not for each line as in a process of its own."""
 
 
 class Said(NamedTuple):
@@ -60,6 +66,7 @@ class Terminal:
     def __call__(self, *words: str) -> Said:
         self._capsys.readouterr()
         self.environment.setattr("sys.argv", ["yewu", *words])
+        self.environment.setattr("typer.main.get_command", all_lines)
         with pytest.raises(SystemExit) as ended:
             main()
         said = self._capsys.readouterr()

@@ -124,7 +124,9 @@ def test_a_past_day_is_waited_for(terminal: Terminal) -> None:
 def test_every_question_answers_with_one_document(terminal: Terminal) -> None:
     complaint = receive_complaint(terminal)
     terminal.sign_in(terminal.yewu.manager_id)
-    customer = terminal("complaints", "one", complaint, "--json").document["customer_id"]
+    position = terminal("events", "of", complaint, "--json").document["items"][-1]["position"]
+    seen = ("--min-position", str(position))
+    customer = terminal("complaints", "one", complaint, *seen, "--json").document["customer_id"]
     of_market, of_records = development.things(terminal.yewu), records.things(terminal.yewu)
     whose = {
         "complaints": complaint, "customers": customer, "employees": terminal.yewu.manager_id,
