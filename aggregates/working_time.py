@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import accumulate
 from typing import Annotated, TypeAlias
 
@@ -13,6 +13,7 @@ from msgspec import Meta
 from aggregates.value import Value
 
 SATURDAY = 5
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 OnTheWall: TypeAlias = Annotated[time, Meta(tz=False)]
@@ -65,8 +66,8 @@ class NoCalendar(Exception):
         self.year = year
 
 
-_Asked: TypeAlias = tuple[datetime | None, float, int, float]
-"""An instant, its seconds, its year, and how much was worked before it."""
+_Asked: TypeAlias = tuple[datetime | None, float, int | None, float]
+"""An instant, its seconds, its year if that has a calendar, and how much was worked before it."""
 
 
 class WorkingTime:
@@ -87,54 +88,63 @@ class WorkingTime:
         self._first, self._last = min(self.years, default=0), max(self.years, default=0)
         turns = range(self._first, self._last + 2) if self.years else ()
         self._turns = [datetime(year, 1, 1, tzinfo=zone).timestamp() for year in turns]
-        self._last_asked: _Asked = (None, 0.0, 0, 0.0)
+        self._last_asked: _Asked = (None, 0.0, None, 0.0)
 
     def after(self, start: datetime, amount: timedelta) -> datetime:
         """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
-        return self.due(start, amount.total_seconds()) if amount else start
+        if not amount:
+            return start
+        if (due := self.due(start, amount.total_seconds())) is None:
+            year = self._year_of(start.timestamp())
+            self._require_all(year, max(year, self._last + 1))
+        assert due is not None  # noqa: S101  # nothing was missing
+        return due
 
-    def due(self, start: datetime, seconds: float) -> datetime:
-        """The same of some seconds; it is the rules' way to ask."""
+    def due(self, start: datetime, seconds: float) -> datetime | None:
+        """The same of some seconds, None past the end: it is the rules' way to ask, and most of the past has no end."""
         _, begin, year, worked = self._asked(start)
         target = worked + seconds
         place = bisect_left(self._before, target) - 1
-        if place >= len(self._begins):
-            raise NoCalendar(self._last + 1)
+        if year is None or place >= len(self._begins):
+            return None
         due = begin if place < 0 else self._begins[place] + (target - self._before[place])
-        if due >= self._turns[year - self._first + 1]:
-            self._require_all(year, self._year(due))
-        return datetime.fromtimestamp(due, start.tzinfo)
+        if due >= self._turns[year - self._first + 1] and self._missing(year, self._year_of(due)) is not None:
+            return None
+        end = EPOCH + timedelta(seconds=due)
+        return end if start.tzinfo is UTC else end.astimezone(start.tzinfo)
 
     def days_after(self, start: datetime, days: int) -> datetime:
         """When so many working days have passed, each as long as those of the year it begins in."""
-        return self.after(start, timedelta(seconds=days * self.day_in(start)))
+        if (day := self.day_in(start)) is None:
+            raise NoCalendar(self._year_of(start.timestamp()))
+        return self.after(start, timedelta(seconds=days * day))
 
-    def day_in(self, instant: datetime) -> float:
-        """How many seconds of work a day holds in the year of an instant. NoCalendar."""
-        return self._days[self._asked(instant)[2]]
+    def day_in(self, instant: datetime) -> float | None:
+        """How many seconds of work a day holds in the year of an instant; None if that has no calendar."""
+        year = self._asked(instant)[2]
+        return None if year is None else self._days[year]
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How much is worked from one instant to another; nothing if the second is not later. NoCalendar."""
         if end <= start:
             return timedelta()
         begin, until = start.timestamp(), end.timestamp()
-        self._require_all(self._year(begin), self._year(until))
+        self._require_all(self._year_of(begin), self._year_of(until))
         return timedelta(seconds=self._worked(until) - self._worked(begin))
 
     def _asked(self, start: datetime) -> _Asked:
-        """Where an instant lies; found once for all that begins with the same event. NoCalendar."""
+        """Where an instant lies; found once for all that begins with the same event."""
         known = self._last_asked
         if known[0] is not start:
             begin = start.timestamp()
-            known = self._last_asked = start, begin, self._year(begin), self._worked(begin)
+            year = self._first + bisect_right(self._turns, begin) - 1
+            known = self._last_asked = (
+                (start, begin, year, self._worked(begin)) if year in self._days else (start, begin, None, 0.0)
+            )
         return known
 
-    def _year(self, instant: float) -> int:
-        """The year in which an instant lies. NoCalendar."""
-        year = self._first + bisect_right(self._turns, instant) - 1
-        if year not in self._days:
-            raise NoCalendar(datetime.fromtimestamp(instant, self.zone).year)
-        return year
+    def _year_of(self, instant: float) -> int:
+        return datetime.fromtimestamp(instant, self.zone).year
 
     def _worked(self, instant: float) -> float:
         """Since the beginning of the first year."""
@@ -142,9 +152,11 @@ class WorkingTime:
         return 0.0 if place < 0 else self._before[place] + min(instant, self._ends[place]) - self._begins[place]
 
     def _require_all(self, first: int, last: int) -> None:
-        for year in range(first, last + 1):
-            if year not in self._days:
-                raise NoCalendar(year)
+        if (year := self._missing(first, last)) is not None:
+            raise NoCalendar(year)
+
+    def _missing(self, first: int, last: int) -> int | None:
+        return next((year for year in range(first, last + 1) if year not in self._days), None)
 
 
 def _since_midnight(at: time) -> timedelta:

@@ -151,7 +151,7 @@ class Reference(Value):
     held: Mapping[EmployeeId, Held] = {}
     lent: Mapping[Code, Lent] = {}
     versions: Mapping[Code, tuple[Version, ...]] = {}
-    in_force: Mapping[Code, InForce] = {}
+    in_force: Mapping[str, InForce] = {}
     zone: Code = Code("UTC")
     years: Mapping[int, WorkingYear] = {}
     working_time: WorkingTime = NO_WORK
@@ -265,7 +265,7 @@ class Reference(Value):
 
     def version(self, number: str, at: datetime) -> Version:
         """The version in force; before the first that is valid, the one known first. KeyError as above."""
-        return self.in_force[Code(number)].at(at)
+        return self.in_force[number].at(at)
 
     def _all_along(self, employee_id: EmployeeId, times: tuple[datetime, ...]) -> Post:
         first, *rest = [self.post(employee_id, at) for at in times]

@@ -30,7 +30,7 @@ from projections.rules.duty import (
     DutyRow,
     Verdict,
 )
-from projections.rules.term import Limit, Term, passed, term
+from projections.rules.term import Limit, Term, ending, passed, term
 
 Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
 Events: TypeAlias = tuple[type[Event], ...]
@@ -143,7 +143,7 @@ class Rule:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
         version, allowed = (None, None) if limit is None else limit.allows(at, reference)
-        due = None if allowed is None else allowed.end(at, 0, reference)
+        due = None if allowed is None else ending(*allowed, at, 0, reference)
         begun = replace(
             self._blank,
             case_id=self.case_of(record),

@@ -29,13 +29,16 @@ class Limit(Value):
 
     def version(self, reference: Reference, at: datetime) -> Version | None:
         """The version in force at an instant, the first one for what is older; None if nobody has defined any."""
-        known = reference.in_force.get(Code(self.parameter))
+        known = reference.in_force.get(self.parameter)
         return None if known is None else known.at(at)
 
     def allows(self, at: datetime, reference: Reference) -> tuple[Version | None, Term | None]:
         """The version in force at an instant, and how long what begins then may take by it, as far as that is known."""
-        version = self.version(reference, at)
-        return version, term(self.quantity(version, self.value), at, reference)
+        known = reference.in_force.get(self.parameter)
+        if known is None:
+            return None, None
+        version = known.at(at)
+        return version, None if self.value is None else term(version.values.get(Code(self.value)), at, reference)
 
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""
@@ -65,10 +68,7 @@ def ending(seconds: int, around_the_clock: bool, since: datetime, spent: int, re
     left = seconds - spent if spent < seconds else 0
     if around_the_clock:
         return since + timedelta(seconds=left)
-    try:
-        return reference.working_time.due(since, left) if left else since
-    except NoCalendar:
-        return None
+    return reference.working_time.due(since, left) if left else since
 
 
 def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Term | None:
@@ -79,10 +79,8 @@ def term(quantity: Quantity | None, since: datetime, reference: Reference) -> Te
     if unit is WORKING_HOUR:
         return _worked(amount, 3600)
     if unit is WORKING_DAY:
-        try:
-            return _worked(amount, reference.working_time.day_in(since))
-        except NoCalendar:
-            return None
+        day = reference.working_time.day_in(since)
+        return None if day is None else _worked(amount, day)
     if unit not in ELAPSED:
         raise ValueError(f"nothing can be due within {amount} of {unit}")
     return Term(int(amount * _seconds(ELAPSED[unit])), around_the_clock=True)
