@@ -1,4 +1,4 @@
-"""One piece of work in a process of its own, and what it cost: `python -m benchmarks.once rebuild|import …`."""
+"""One piece of work in a process of its own, and what it cost: `python -m benchmarks.once rebuild|…`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.children import answer_of, most_memory
+from infra.read_model.tables import table_name
 from infra.settings import Settings
+from projections.rules.duty import DutyRow
 from services.importing import run_import
 from services.keys import sealing_of
 from services.processes import rebuild
 
-REBUILD, IMPORT = "rebuild", "import"
+REBUILD, REBUILD_ROWS, IMPORT = "rebuild", "rebuild-rows", "import"
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -35,7 +37,9 @@ def in_a_process(work: str, *arguments: str | Path) -> Spent:
 def _do(work: str, conninfo: str, *arguments: str) -> int:
     """How many events it was."""
     if work == REBUILD:
-        return rebuild(conninfo, lambda _done, _goal: None)
+        return rebuild(conninfo)
+    if work == REBUILD_ROWS:
+        return rebuild(conninfo, without={table_name(DutyRow)})
     file, map_ = arguments
     with sealing_of(Settings.read({"YEWU_HOME": str(Path(file).parent)}), block=2000) as sealer:
         return run_import(conninfo, file, map_, sealer).recorded

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +17,7 @@ import structlog
 from aggregates.event import Event
 from infra.codec import Codec
 from infra.read_model.as_of import AsOfBuilder
+from infra.read_model.engine import TRAIL
 from infra.read_model.follower import Follower
 from infra.read_model.projector import Projector
 from infra.read_model.rebuild import Progress
@@ -138,9 +139,14 @@ def relay(conninfo: str) -> NoReturn:
     os._exit(run(conninfo, cluster, topics(cluster.prefix), _stop_on_signal()))
 
 
-def rebuild(conninfo: str, progress: Progress) -> int:
-    """Build the live schema of this code anew and put it in the place of the one in use; the position it stands at."""
+def rebuild(conninfo: str, progress: Progress = lambda _done, _goal: None, *, without: Collection[str] = ()) -> int:
+    """Build the live schema of this code anew and put it in the place of the one in use; the position it stands at.
+
+    `without`: tables that are left out, for whoever measures what the others cost.
+    """
     model = read_model(Codec(Event.known.values()))
+    if without:
+        model = model.only({TRAIL, *(table.name for table in model.tables)} - set(without))
     _collect_seldom()
     with (
         psycopg.connect(conninfo, autocommit=True) as reader,
