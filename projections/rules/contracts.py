@@ -25,7 +25,7 @@ from aggregates.ids import ContractId, OpportunityId
 from aggregates.risk.legal_review import LegalReviewPassed
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates.following import Stage, Succession
-from projections.rules.templates.people import ACTOR, AuthorityAt, ByAmount, FourEyes
+from projections.rules.templates.people import ACTOR, AuthorityAt, ByAmount, FourEyes, InCharge
 from projections.rules.templates.preceding import Precedence
 from projections.rules.templates.values import Equality
 from projections.rules.term import Limit
@@ -125,6 +125,15 @@ BY_AUTHORITY = AuthorityAt(
     **A_CONTRACT,
 )
 
+IN_THEIR_AREA = InCharge(
+    "R-ORG-2.1",
+    "A deputy decides on contracts only with business development in their charge.",
+    clauses=("2.1", "2.2.2-a"),
+    mode=Mode.DETECT,
+    of=dict.fromkeys((ContractApproved, *SIGNATURES), "business-development"),
+    **A_CONTRACT,
+)
+
 RULES: tuple[Rule, ...] = (
     KNOWN_AND_BRIEFED,
     REVIEWED,
@@ -132,4 +141,5 @@ RULES: tuple[Rule, ...] = (
     ONE_TEXT,
     NOT_BY_ITS_DRAFTER,
     BY_AUTHORITY,
+    IN_THEIR_AREA,
 )

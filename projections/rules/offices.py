@@ -29,6 +29,10 @@ class Span(NamedTuple):
     since: datetime
     until: datetime | None
 
+    def lasts(self, at: datetime) -> bool:
+        """Does it at that instant?"""
+        return self.since <= at and (self.until is None or at < self.until)
+
 
 class _Spans:
     """Spans that begin and are cut short, as the events say one after the other."""
@@ -84,7 +88,8 @@ def acting(appointments: Iterable[Recorded[Any]]) -> list[Span]:
     return list(spans.all())
 
 
-def in_charge(appointments: Iterable[Recorded[Any]]) -> dict[str, list[Span]]:
+@lru_cache(64)
+def in_charge(appointments: Appointments) -> dict[str, list[Span]]:
     """Of each business area that anybody was ever in charge of: who was, when."""
     of_area: dict[str, _Spans] = {}
     for record in appointments:
@@ -118,9 +123,9 @@ def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[tuple[str, 
 def held(appointments: Appointments, office: Role, who: str, at: datetime) -> bool:
     """Did somebody hold an office at an instant: in their own right, acting, or by a power lent by whoever held it?"""
     own, from_others = _holding(appointments, office)
-    holders = {span.who for span in own if _lasts(span, at)}
+    holders = {span.who for span in own if span.lasts(at)}
     return who in holders or any(
-        span.who == who and grantor_id in holders and _lasts(span, at) for grantor_id, span in from_others
+        span.who == who and grantor_id in holders and span.lasts(at) for grantor_id, span in from_others
     )
 
 
@@ -130,7 +135,3 @@ def _holding(appointments: Appointments, office: Role) -> tuple[list[Span], list
     if office == Role.MANAGER:
         own += acting(appointments)
     return own, lent(appointments, office)
-
-
-def _lasts(span: Span, at: datetime) -> bool:
-    return span.since <= at and (span.until is None or at < span.until)

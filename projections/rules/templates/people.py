@@ -1,4 +1,4 @@
-"""Who may, and who must not be the same: AuthorityAt and FourEyes."""
+"""Who may, where they may, and who must not be the same: AuthorityAt, InCharge and FourEyes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from projections.rules.duty import (
     UNDETERMINABLE,
     DutyRow,
 )
-from projections.rules.offices import held
+from projections.rules.offices import held, in_charge
 from projections.rules.rule import Events, Handler, Held, Rule, names
 from projections.rules.term import Limit
 
@@ -151,6 +151,35 @@ class AuthorityAt(Rule):
         most = limit.quantity(limit.version(reference, record.effective_at), asked.value)
         small = most is not None and getattr(record.event, asked.field) <= most.amount
         return asked.within if small else asked.beyond
+
+
+class InCharge(Rule):
+    """Whoever decides as a deputy has that business area in their charge, or decides by a power of somebody who has;
+    the manager is in charge of all. `of`: the area of each decision."""
+
+    template = "InCharge"
+
+    def __init__(self, *args: Any, of: Mapping[type[Event], str], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.of = of
+
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from ((event, self.judge) for event in self.of)
+
+    def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        """In which office did they decide, and in whose area?"""
+        row = row or self.begin(row, record, reference)
+        if record.origin is not None:
+            return row if row.missed else self.done(row, record, UNDETERMINABLE)
+        as_deputy = in_office(record, Role.DEPUTY, reference) and not in_office(record, Role.MANAGER, reference)
+        if as_deputy and not self._is_theirs(record, reference):
+            return self.missed(row, record, reference)
+        return row if row.missed else self.done(row, record)
+
+    def _is_theirs(self, record: Recorded[Any], reference: Reference) -> bool:
+        spans = in_charge(reference.appointments).get(self.of[type(record.event)], [])
+        who = _persons(record, ACTOR)
+        return any(span.who in who and span.lasts(record.effective_at) for span in spans)
 
 
 def _persons(record: Recorded[Any], field: str) -> list[str]:

@@ -27,13 +27,13 @@ from aggregates.business.opportunity import NeedsConfirmed, OpportunityLost
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Envelope, Event
 from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
-from aggregates.organisation.department import RoleAssigned
+from aggregates.organisation.department import BusinessAreaAssigned, RoleAssigned
 from aggregates.risk.legal_review import LegalReviewPassed
 from aggregates.text import Code, ContentHash, Text
 from projections.rules import contracts
 from projections.rules.duty import DutyRow, State, Verdict
 from projections.rules.rule import Rule
-from projections.rules.templates.people import AuthorityAt
+from projections.rules.templates.people import AuthorityAt, InCharge
 from tests.projections.rules.cases import ANNA, BORIS, LI, LONG_AFTER, Happened, duty, on, verdict
 
 CONTRACT, REVIEW = ContractId("contract-1"), "review-1"
@@ -99,6 +99,14 @@ DEPUTY = Happened(
     stream_id="department",
 )
 
+IN_CHARGE = Happened(
+    BusinessAreaAssigned(employee_id=BORIS, area=Code("business-development"), valid_from=on(1), valid_until=on(4)),
+    on(1),
+    LI,
+    stream_id="department",
+)
+ELSEWHERE = IN_CHARGE._replace(event=replace(IN_CHARGE.event, area=Code("customer-service")))
+
 KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (briefed, 3), (opened, 4))),
     (contracts.KNOWN_AND_BRIEFED, of((briefed, 2), (needs, 3), (opened, 4), (opened, 5))),
@@ -128,6 +136,8 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     ),
     (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (signed, 4, BORIS))]),
     (contracts.BY_AUTHORITY, of((replace(approved, amount=LARGE), 3, LI), (replace(signed, amount=LARGE), 4, LI))),
+    (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, LI))]),
+    (contracts.IN_THEIR_AREA, of((approved, 3, LI), (signed, 4, LI))),
 ]
 
 BROKEN: list[tuple[Rule, list[Happened]]] = [
@@ -158,6 +168,9 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BY_AUTHORITY, [DEPUTY, *of((replace(approved, amount=LARGE), 3, BORIS))]),
     (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (replace(signed, amount=LARGE), 4, BORIS))]),
     (contracts.BY_AUTHORITY, [DEPUTY, *of((signed, 3, BORIS), (replace(amended, amount=LARGE), 4, BORIS))]),
+    (contracts.IN_THEIR_AREA, [DEPUTY, *of((approved, 3, BORIS))]),
+    (contracts.IN_THEIR_AREA, [DEPUTY, ELSEWHERE, *of((approved, 3, BORIS), (signed, 4, LI))]),
+    (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, BORIS))]),
 ]
 
 OPEN: list[tuple[Rule, list[Happened]]] = [
@@ -195,7 +208,7 @@ def test_a_case_that_is_still_open(rule: Rule, happened: list[Happened]) -> None
 @pytest.mark.parametrize("rule", contracts.RULES, ids=lambda rule: rule.number)
 def test_every_rule_is_tried_in_all_three_ways(rule: Rule) -> None:
     """Whether somebody had the authority is known at once: such a case is never open."""
-    ways = (KEPT, BROKEN) if isinstance(rule, AuthorityAt) else (KEPT, BROKEN, OPEN)
+    ways = (KEPT, BROKEN) if isinstance(rule, AuthorityAt | InCharge) else (KEPT, BROKEN, OPEN)
     assert all(rule in {tried for tried, _ in tries} for tries in ways)
 
 

@@ -14,7 +14,6 @@ from services.cli import main
 from tests.logins import addresses
 from tests.services.running import Yewu
 
-
 all_lines = cache(typer.main.get_command)
 """The tree of all that can be typed, made once and not for each line as in a process of its own."""
 
