@@ -156,7 +156,7 @@ def test_a_segment_taken_up_again_keeps_what_was_known() -> None:
     assert (row.watched_since, row.items) == (on(8), 2)
 
 
-def test_3_1_1_a_intelligence_is_found_by_what_it_is_about_and_what_is_told_twice(rows: Callable[..., str]) -> None:
+def test_2_2_3_d_intelligence_is_found_by_what_it_is_about_and_what_is_told_twice(rows: Callable[..., str]) -> None:
     story = happened(BAKERIES, (watched, on(1)), (told, on(3)), (again, on(5)), (other, on(6)))
     url = rows(*(folded(segments.items, (BAKERIES, number), story) for number in ("I-1", "I-2", "I-3")))
 
@@ -224,7 +224,7 @@ def planned(*events: Event) -> tuple[Row, ...]:
         ((drafted, submitted, approved, evaluated), False),
     ],
 )
-def test_only_an_approved_plan_is_worked_by(
+def test_2_2_1_c_only_a_plan_that_the_manager_has_approved_is_worked_by(
     rows: Callable[..., str], events: tuple[Event, ...], expected: bool
 ) -> None:
     url = rows(*planned(*events))
@@ -336,7 +336,7 @@ def test_3_1_2_b_what_each_channel_of_a_plan_yields_is_counted_from_contacts(row
     assert unused == []
 
 
-def test_3_1_2_a_opportunities_and_what_they_come_to_count_for_the_plans_segments(rows: Callable[..., str]) -> None:
+def test_2_2_3_a_opportunities_and_what_they_come_to_count_for_the_plans_segments(rows: Callable[..., str]) -> None:
     def opportunity(number: int, at: datetime, closed_on: date | None, whose: int = 1, *, signed: bool = True) -> Row:
         return OpportunityRow(
             opportunity_id=OpportunityId(f"opportunity-{number}"),

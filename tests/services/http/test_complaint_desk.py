@@ -56,6 +56,19 @@ def test_1_3_1_nobody_closes_before_the_customer_is_satisfied_and_the_attempt_is
     assert (tried["person"], tried["command"], tried["subject"]) == (anna, "complaint.close", complaint_id)
 
 
+def test_1_2_the_register_answers_who_was_in_which_team_at_an_instant(yewu: Yewu) -> None:
+    anna, before = yewu.employee(), datetime.now(UTC)
+    body = {"employee_id": anna, "role": Role.CUSTOMER_SERVICE, "unit": "customer-service"}
+    position = done(yewu.manager.post("/department/appoint", json=body))["position"]
+
+    def offices(**query: str) -> list[tuple[str, str]]:
+        posts = done(yewu.manager.get("/department/posts", params={"min_position": position, **query}))["items"]
+        return [(post["role"], post["area"]) for post in posts if post["employee_id"] == anna]
+
+    assert offices() == [("CS", "customer-service")]
+    assert offices(day=before.isoformat()) == []
+
+
 def test_the_answer_comes_in_the_callers_language(yewu: Yewu) -> None:
     url = f"/complaints/{yewu.complaint()}/settle-responsibility"
     body = {"unit": "customer-service", "reason": "so"}
