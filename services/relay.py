@@ -118,7 +118,7 @@ class Relay:
         self._resume(chunk)
         if contract is None or contract.topics != self.topics.partitions:
             entry = Contract(store=self.store, topics=self.topics.partitions)
-            self._publisher.publish([[ledger_record(entry, self.topics, datetime.now(UTC))]])
+            self._publisher.publish([ledger_record(entry, self.topics, datetime.now(UTC))])
         self.tell(RelayState.RUNNING)
 
     def step(self) -> int:
@@ -147,7 +147,7 @@ class Relay:
             ends=_by_topic(reached),
         )
         try:
-            self._publisher.publish([missing, [ledger_record(manifest, self.topics, last.recorded_at)]])
+            self._publisher.publish([*missing, ledger_record(manifest, self.topics, last.recorded_at)])
         except Rejected as error:
             raise Blocked(f"at {position_of(error.record)}: Kafka does not take it ({error})") from error
         self._tails |= reached

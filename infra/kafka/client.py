@@ -161,33 +161,32 @@ class Publisher:
             )
             self._producer.init_transactions()
 
-    def publish(self, parts: Sequence[Sequence[Record]]) -> None:
-        """Commit all parts together; each part is acknowledged before the next one is sent.
+    def publish(self, records: Sequence[Record]) -> None:
+        """Commit all of them together, once each is acknowledged.
 
         Doubt if anything at all is not as it should be; Rejected if Kafka will never take a record.
         """
         try:
             self._producer.begin_transaction()
-            for part in parts:
-                self._send(part)
+            self._send(records)
             self._producer.commit_transaction()
         except KafkaError as error:
             raise Doubt(f"a transaction failed ({error})") from error
 
-    def _send(self, part: Sequence[Record]) -> None:
+    def _send(self, records: Sequence[Record]) -> None:
         """Queue all, then wait: `KafkaProducer.send` would add each partition to the transaction by a request of its
         own, and look at every header three times."""
-        places = {place: TopicPartition(*place) for place in {(record.topic, record.partition) for record in part}}
+        places = {place: TopicPartition(*place) for place in {(record.topic, record.partition) for record in records}}
         self._announce(places.values())
         append, futures = self._producer._accumulator.append, list[Any]()  # noqa: SLF001  # there is no other way in
-        for topic, partition, key, value, headers, timestamp in part:
+        for topic, partition, key, value, headers, timestamp in records:
             travelling = Headers.of(headers)
             if len(key) + len(value) + len(travelling.wire) + OVERHEAD > LARGEST:
-                raise Rejected(part[len(futures)], f"it is larger than {LARGEST} bytes")
+                raise Rejected(records[len(futures)], f"it is larger than {LARGEST} bytes")
             future, *_ = append(places[topic, partition], timestamp, key, value, travelling)
             futures.append(future)
         self._producer.flush(FLUSH_SECONDS)
-        self._require_acknowledged(part, futures)
+        self._require_acknowledged(records, futures)
 
     def _announce(self, partitions: Collection[TopicPartition]) -> None:
         """What `send` does before it queues a record, for all these partitions at once."""
@@ -200,8 +199,8 @@ class Publisher:
             for tp in partitions:
                 manager.maybe_add_partition_to_transaction(tp)
 
-    def _require_acknowledged(self, part: Sequence[Record], futures: Sequence[Any]) -> None:
-        for record, future in zip(part, futures, strict=True):
+    def _require_acknowledged(self, records: Sequence[Record], futures: Sequence[Any]) -> None:
+        for record, future in zip(records, futures, strict=True):
             if future.succeeded():
                 continue
             if isinstance(future.exception, MessageSizeTooLargeError | RecordListTooLargeError | InvalidRecordError):

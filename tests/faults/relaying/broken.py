@@ -48,9 +48,8 @@ class Unfenced(Publisher):
                 metrics_enabled=False,
             )
 
-    def publish(self, parts: Sequence[Sequence[Record]]) -> None:
-        for part in parts:
-            self._send(part)
+    def publish(self, records: Sequence[Record]) -> None:
+        self._send(records)
 
 
 class FencesNobody(Relay):
@@ -63,12 +62,12 @@ class FencesNobody(Relay):
 class Careless(Publisher):
     """Believes that what it has sent is there if the commit says so."""
 
-    def _send(self, part: Sequence[Record]) -> None:
-        for topic, partition, key, value, headers, timestamp in part:
+    def _send(self, records: Sequence[Record]) -> None:
+        for topic, partition, key, value, headers, timestamp in records:
             self._producer.send(topic, value, key, headers, partition, timestamp)
         self._producer.flush()
 
-    def _require_acknowledged(self, part: Sequence[Record], futures: Sequence[Any]) -> None:
+    def _require_acknowledged(self, records: Sequence[Record], futures: Sequence[Any]) -> None:
         raise AssertionError("it never asks")
 
 

@@ -235,7 +235,7 @@ def by_hand(db: Db, cluster: Cluster, tamper: Tamper, ledger: Callable[[Manifest
     now = datetime.now(UTC)
     entries = [ledger_record(Contract(store=store, topics=plan.partitions), plan, now)]
     entries += [ledger_record(each, plan, now) for each in ledger(whole)]
-    Publisher(cluster, f"by-hand-{cluster.prefix}").publish([tamper([record_of(row, plan) for row in rows]), entries])
+    Publisher(cluster, f"by-hand-{cluster.prefix}").publish([*tamper([record_of(row, plan) for row in rows]), *entries])
 
 
 @pytest.mark.parametrize("seeded", TAMPERED)
@@ -280,6 +280,6 @@ def test_the_ledger_says_which_topics_there_must_be(db: Db, cluster: Cluster) ->
     plan = topics(cluster.prefix)
     store = Relay(db, cluster, plan).store
     more = Contract(store=store, topics={**plan.partitions, f"{cluster.prefix}.ship.events": 6})
-    Publisher(cluster, f"more-{cluster.prefix}").publish([[ledger_record(more, plan, datetime.now(UTC))]])
+    Publisher(cluster, f"more-{cluster.prefix}").publish([ledger_record(more, plan, datetime.now(UTC))])
     with pytest.raises(Flaw, match=r"ship\.events has 0 partitions and was made with 6"):
         audit(db, cluster)

@@ -174,7 +174,7 @@ def test_a_duplicate_is_dropped_by_its_position(
     """As an accident of operations may bring them: the same record sent again by somebody else."""
     record = next(r for r in events(published.cluster) if said(r, "ce_type") == "ComplaintReceived")
     again = Record(record.topic, record.partition, record.key, record.value, record.headers, record.timestamp)
-    Publisher(published.cluster, "an-accident").publish([[again]])
+    Publisher(published.cluster, "an-accident").publish([again])
     to_the_end(subscriber())
     assert seen(database) == published.positions(ComplaintReceived)
 
