@@ -29,7 +29,7 @@ POLLED = 5_000
 """Records that a consumer hands over at a time at most."""
 
 REQUEST_MS = 10_000
-RETRY_MS = 10
+RETRY_MS = 3
 """After how long it is asked again for what Kafka puts off: a transaction while the one before is being completed."""
 
 FLUSH_SECONDS = 10.0
