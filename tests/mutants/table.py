@@ -393,4 +393,86 @@ SCENARIOS = (
     ),
 )
 
-MUTANTS = (*THE_LOG, *THE_READ_MODEL, *FROM_KAFKA, *WHO_ASKS, *SCENARIOS)
+IMPORTING, IMPORTER = "tests/services/importing", "services/importing/importer.py"
+
+IMPORTED = (
+    Mutant(
+        "what has no date is taken for dated",
+        IMPORTER,
+        "undated=undated or UNSET,",
+        "undated=UNSET,",
+        f"{IMPORTING}/test_without_a_time.py::test_a_row_without_a_time_is_true_from_the_import_on_and_marked_so",
+        "Nobody can tell what is only said to be true since the import.",
+    ),
+    Mutant(
+        "rows give the same post again and again",
+        IMPORTER,
+        "if one.on == stream_id and state.admits(one.event):",
+        "if one.on == stream_id:",
+        f"{IMPORTING}/test_labelled.py::test_units_and_posts_are_said_to_the_department_each_once",
+        "A team has as many leads as rows that name one.",
+    ),
+    Mutant(
+        "whoever another file has mentioned counts as imported",
+        IMPORTER,
+        "        if not self._plan.labelled or not versions[stream_id]:\n",
+        "        if self._plan.labelled or not versions[stream_id]:\n",
+        f"{IMPORTING}/test_labelled.py::test_it_does_not_matter_which_file_comes_first[False]",
+        "What the second file says of a customer is left out.",
+    ),
+    Mutant(
+        "columns that repeat others are kept all the same",
+        "services/importing/translating.py",
+        "columns = frozenset({self.plan.case}).union(self.plan.repeats, *(rule.says() for rule in taken))",
+        "columns = frozenset({self.plan.case}).union(*(rule.says() for rule in taken))",
+        f"{IMPORTING}/test_without_a_time.py::test_columns_that_only_repeat_others_are_not_kept",
+        "The same is said twice of every row.",
+    ),
+)
+
+RULES = "tests/projections/rules"
+
+GATES = (
+    Mutant(
+        "a campaign may start when its plan is over",
+        "aggregates/business/campaign.py",
+        "not plan.begins_at <= at < plan.ends_at",
+        "not plan.begins_at <= at <= plan.ends_at",
+        "tests/aggregates/test_campaign.py::test_3_1_2_b_a_campaign_starts_while_its_plan_runs",
+        "Money is spent under a plan that nobody has approved for this time.",
+    ),
+    Mutant(
+        "deputies decide wherever they like",
+        "projections/rules/templates/people.py",
+        "if as_deputy and not self._is_theirs(record, reference):",
+        "if as_deputy and self.missed is None:",
+        f"{RULES}/test_contracts.py::test_a_case_that_breaks_the_rule",
+        "A decision outside the areas in somebody's charge is found by nobody.",
+    ),
+    Mutant(
+        "we concede what the customer disputes and ask nobody",
+        "aggregates/risk/receivable.py",
+        "            yield self.request_write_off(by, conceded, wording)\n",
+        "            pass\n",
+        "tests/aggregates/test_receivable.py::test_what_we_concede_in_a_dispute_is_put_to_the_manager",
+        "The manager never hears of what was given up.",
+    ),
+    Mutant(
+        "an end is guessed across a year without calendar",
+        "aggregates/working_time.py",
+        "if due >= self._turns[year - self._first + 1] and self._missing(year, self._year_of(due)) is not None:",
+        "if due < begin:",
+        "tests/aggregates/test_working_time.py::test_a_year_missing_in_between_is_missed",
+        "Somebody is told of a deadline that no calendar knows.",
+    ),
+    Mutant(
+        "what runs in the background leaves its database behind",
+        "infra/child.py",
+        "        signal.signal(signal.SIGINT, signal.SIG_DFL)",
+        "        signal.getsignal(signal.SIGINT)",
+        "tests/infra/test_child.py::test_a_child_ends_when_its_starter_is_killed[background]",
+        "A database without its service goes on and holds the data.",
+    ),
+)
+
+MUTANTS = (*THE_LOG, *THE_READ_MODEL, *FROM_KAFKA, *WHO_ASKS, *SCENARIOS, *IMPORTED, *GATES)
