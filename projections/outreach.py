@@ -52,13 +52,14 @@ outreach = View(OutreachRow, contacted, key=Key(kind=None, of_event=lambda _: _o
 
 
 class TouchRow(Row):
-    """One time that we approached a customer; `position` is that of its event. Who spoke stands in the event."""
+    """One time that we approached a customer, under the position of its event; what was said stands there."""
 
     key = ("customer_id", "position")
     indexes = (("at",),)
 
     customer_id: CustomerId
     position: Code
+    number: int
     at: datetime
     by_id: AnyId
     channel: Code
@@ -72,8 +73,9 @@ def touched(record: Recorded[ProspectContacted]) -> TouchRow:
     return TouchRow(
         customer_id=CustomerId(record.stream_id),
         position=Code(str(record.position)),
+        number=record.position,
         at=record.effective_at,
-        by_id=AnyId(record.person),
+        by_id=AnyId(record.actor_id if record.origin is None else record.person),
         channel=event.channel,
         outcome=event.outcome,
         next_step=event.next_step,
@@ -88,7 +90,7 @@ def _one_each(record: Recorded[ProspectContacted]) -> tuple[str, str]:
 touches = View(TouchRow, touched, key=Key(kind=KIND_OF_STREAM[CustomerId], of_event=lambda _: _one_each))
 
 
-@question(path="customers/contacts", readers=TEAM, order=("at", "position"), tables=("touch_row", "customer_row"))
+@question(path="customers/contacts", readers=TEAM, order=("at", "number"), tables=("touch_row", "customer_row"))
 async def history(
     db: Database,
     customer_id: CustomerId | None = None,

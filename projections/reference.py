@@ -134,7 +134,7 @@ class Appointments(tuple[Recorded[Any], ...]):
     remember by them what they come to."""
 
     __slots__ = ()
-    __eq__, __hash__ = object.__eq__, object.__hash__
+    __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
 
 class Reference(Value):

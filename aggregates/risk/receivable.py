@@ -145,7 +145,10 @@ ReceivableEvent: TypeAlias = (
 
 
 class Receivable(Value):
-    """`payments` are those not reversed, each under its reference; `toward` are those made since the promise."""
+    """`payments` are those not reversed, each under its reference; `toward` are those made since the promise.
+
+    `conceding`: the customer was right, and nobody is reminded until the manager has decided on what we concede.
+    """
 
     raised: ReceivableRaised | None = None
     payments: Mapping[Code, Decimal] = {}
@@ -159,6 +162,7 @@ class Receivable(Value):
     promised: Decimal = Decimal(0)
     toward: frozenset[Code] = frozenset()
     request: WriteOffRequested | None = None
+    conceding: bool = False
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b", opens=True)
     def bill(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
@@ -232,6 +236,7 @@ class Receivable(Value):
             raise Refused("The customer was wrong: nothing is conceded.")
         yield DisputeResolved(upheld=upheld, wording=wording)
         if conceded is not None:
+            yield DunningPaused(reason=wording)
             yield self.request_write_off(by, conceded, wording)
 
     @command(by=(Role.CLOCK,), clause="5.2.2-b")
@@ -323,12 +328,16 @@ class Receivable(Value):
         yield ReceivableWrittenOff(customer_id=raised.customer_id, contract_id=raised.contract_id, amount=asked.amount)
         if asked.amount == self.open_amount:
             yield ReceivableSettled(customer_id=raised.customer_id)
+        elif self.conceding:
+            yield DunningResumed()
 
     @command(by=(Role.MANAGER,), clause="5.2.2-b")
-    def reject_write_off(self, grounds: Text) -> WriteOffRejected:
+    def reject_write_off(self, grounds: Text) -> Iterable[Event]:
         """It is not given up."""
         self._must_be_asked()
-        return WriteOffRejected(grounds=grounds)
+        yield WriteOffRejected(grounds=grounds)
+        if self.conceding:
+            yield DunningResumed()
 
     def evolve(self, event: ReceivableEvent, /) -> Receivable:
         match event:
@@ -346,8 +355,10 @@ class Receivable(Value):
             case PaymentPromised(until=until, amount=amount):
                 return replace(self._free(), hold=Hold.PROMISE, promised_until=until, promised=amount)
             case DunningPaused():
-                return replace(self._free(), hold=Hold.PAUSE)
-            case DisputeResolved() | PromiseKept() | PromiseBroken() | DunningResumed():
+                return replace(self._free(), hold=Hold.PAUSE, conceding=self.conceding)
+            case DisputeResolved(upheld=upheld):
+                return replace(self._free(), conceding=upheld)
+            case PromiseKept() | PromiseBroken() | DunningResumed():
                 return self._free()
             case ReceivableBecameOverdue():
                 return replace(self, overdue=True)
@@ -367,7 +378,9 @@ class Receivable(Value):
                 assert_never(event)
 
     def _free(self) -> Receivable:
-        return replace(self, hold=Hold.NONE, promised_until=None, promised=Decimal(0), toward=frozenset())
+        return replace(
+            self, hold=Hold.NONE, promised_until=None, promised=Decimal(0), toward=frozenset(), conceding=False
+        )
 
     @property
     def _still_promised(self) -> Decimal:

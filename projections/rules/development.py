@@ -143,7 +143,7 @@ IN_ITS_TIME = Threshold(
 
 SEVERAL_WAYS = Threshold(
     "R-BD-9.1",
-    "By the time a plan is evaluated, people were approached through two of its channels or more.",
+    "By the time a plan is evaluated, campaigns were begun through two of its channels or more, in whichever version.",
     cases=DevelopmentPlanId,
     case_in={CampaignStarted: "plan_id"},
     clauses=("3.1.2-b",),

@@ -103,18 +103,26 @@ def in_charge(appointments: Appointments) -> dict[str, list[Span]]:
     return {area: list(spans.all()) for area, spans in of_area.items()}
 
 
-def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[tuple[str, Span]]:
+class Loan(NamedTuple):
+    """Somebody has lent a power to somebody else for a time, in some areas."""
+
+    grantor_id: str
+    span: Span
+    areas: frozenset[str]
+
+
+def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[Loan]:
     """Who had lent a power to whom, and when."""
-    found: dict[str, tuple[str, Span]] = {}
+    found: dict[str, Loan] = {}
     for record in appointments:
         match record.event:
             case DelegationGranted() as granted if power in granted.powers:
                 span = Span(granted.delegate_id, granted.valid_from, granted.valid_until)
-                found[granted.number] = (granted.grantor_id, span)
+                found[granted.number] = Loan(granted.grantor_id, span, frozenset(granted.areas))
             case DelegationRevoked(number=number, ended_at=at) if number in found:
-                grantor_id, span = found[number]
+                span = found[number].span
                 if span.until is None or at < span.until:
-                    found[number] = (grantor_id, span._replace(until=at))
+                    found[number] = found[number]._replace(span=span._replace(until=at))
             case _:
                 pass
     return list(found.values())
@@ -122,15 +130,24 @@ def lent(appointments: Iterable[Recorded[Any]], power: Role) -> list[tuple[str, 
 
 def held(appointments: Appointments, office: Role, who: str, at: datetime) -> bool:
     """Did somebody hold an office at an instant: in their own right, acting, or by a power lent by whoever held it?"""
-    own, from_others = _holding(appointments, office)
+    own, loans = _holding(appointments, office)
     holders = {span.who for span in own if span.lasts(at)}
-    return who in holders or any(
-        span.who == who and grantor_id in holders and span.lasts(at) for grantor_id, span in from_others
-    )
+    return who in holders or any(loan.grantor_id in holders for loan in _lent_to(who, loans, at))
+
+
+def held_area(appointments: Appointments, area: str, who: str, at: datetime) -> bool:
+    """Was somebody in charge of an area: in their own right, or by a deputy's power lent for it by whoever was?"""
+    _, loans = _holding(appointments, Role.DEPUTY)
+    holders = {span.who for span in in_charge(appointments).get(area, ()) if span.lasts(at)}
+    return who in holders or any(loan.grantor_id in holders and area in loan.areas for loan in _lent_to(who, loans, at))
+
+
+def _lent_to(who: str, loans: Iterable[Loan], at: datetime) -> Iterator[Loan]:
+    return (loan for loan in loans if loan.span.who == who and loan.span.lasts(at))
 
 
 @lru_cache(64)
-def _holding(appointments: Appointments, office: Role) -> tuple[list[Span], list[tuple[str, Span]]]:
+def _holding(appointments: Appointments, office: Role) -> tuple[list[Span], list[Loan]]:
     own = in_office(appointments, office)
     if office == Role.MANAGER:
         own += acting(appointments)

@@ -30,7 +30,7 @@ from projections.rules.duty import (
     DutyRow,
     Verdict,
 )
-from projections.rules.term import Limit, Term, ending, passed, term
+from projections.rules.term import Limit, ending, passed, term
 
 Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
 Events: TypeAlias = tuple[type[Event], ...]
@@ -180,7 +180,7 @@ class Rule:
             return replace(row, term_seconds=None, due_at=None, alarm_at=None)
         seconds, around_the_clock = allowed
         owed = row.state is OWED
-        due = allowed.end(row.since_at or row.began_at, row.spent_seconds, reference) if owed else None
+        due = ending(*allowed, row.since_at or row.began_at, row.spent_seconds, reference) if owed else None
         return replace(row, term_seconds=seconds, around_the_clock=around_the_clock, due_at=due, alarm_at=due, told=0)
 
     def shelve(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
@@ -229,7 +229,7 @@ class Rule:
         told, (seconds, around_the_clock) = record.event.told, row.term
         again = None
         if told < len(self.ladder):
-            again = Term(told * seconds, around_the_clock).end(row.due_at, 0, reference)
+            again = ending(told * seconds, around_the_clock, row.due_at, 0, reference)
         return replace(row, told=told, level=max(row.level, min(told, len(self.ladder))), alarm_at=again)
 
     def told_at(self, level: int) -> Role | None:

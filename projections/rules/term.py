@@ -34,11 +34,8 @@ class Limit(Value):
 
     def allows(self, at: datetime, reference: Reference) -> tuple[Version | None, Term | None]:
         """The version in force at an instant, and how long what begins then may take by it, as far as that is known."""
-        known = reference.in_force.get(self.parameter)
-        if known is None:
-            return None, None
-        version = known.at(at)
-        return version, None if self.value is None else term(version.values.get(Code(self.value)), at, reference)
+        version = self.version(reference, at)
+        return version, term(self.quantity(version, self.value), at, reference)
 
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""
@@ -58,13 +55,10 @@ class Term(NamedTuple):
     seconds: int
     around_the_clock: bool
 
-    def end(self, since: datetime, spent: int, reference: Reference) -> datetime | None:
-        """When it is over, some of it having been spent before an instant; None if no calendar reaches so far."""
-        return ending(self.seconds, self.around_the_clock, since, spent, reference)
-
 
 def ending(seconds: int, around_the_clock: bool, since: datetime, spent: int, reference: Reference) -> datetime | None:
-    """When so many seconds are over, as above."""
+    """When so many seconds are over, some of them having been spent before an instant; None if no calendar reaches so
+    far."""
     left = seconds - spent if spent < seconds else 0
     if around_the_clock:
         return since + timedelta(seconds=left)

@@ -203,13 +203,27 @@ def test_a_dispute_is_settled_by_somebody_and_not_begun_twice() -> None:
 def test_what_we_concede_in_a_dispute_is_put_to_the_manager() -> None:
     upheld = DisputeResolved(upheld=True, wording=WHY)
     dispute = given(Receivable, raised, disputed)
-    dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY, HUNDRED).then(upheld, requested)
+    dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY, HUNDRED).then(upheld, paused, requested)
     dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY).then_refused("say how much")
     dispute.when(Receivable.resolve_dispute, FINANCE, True, WHY, HUNDRED + 1).then_refused("Only 100")
     dispute.when(Receivable.resolve_dispute, FINANCE, False, WHY, HUNDRED).then_refused("nothing is conceded")
-    given(Receivable, raised, disputed, upheld, requested).when(Receivable.approve_write_off, FINANCE).then_refused(
-        "cannot approve"
+    conceded = (raised, overdue, disputed, upheld, paused, requested)
+    given(Receivable, *conceded).when(Receivable.approve_write_off, FINANCE).then_refused("cannot approve")
+
+
+def test_nobody_is_reminded_of_what_we_concede_until_the_manager_has_decided() -> None:
+    upheld = DisputeResolved(upheld=True, wording=WHY)
+    half = replace(requested, amount=HUNDRED / 2)
+    conceded = (raised, overdue, disputed, upheld, paused)
+    waiting = given(Receivable, *conceded, requested)
+    waiting.when(Receivable.call_credit_stop, FRIDAY).then_nothing()
+    waiting.when(Receivable.take_dunning_step, Level.FIRST, Code("mail"), WHY).then_refused("reminded just now")
+    waiting.when(Receivable.reject_write_off, WHY).then(WriteOffRejected(grounds=WHY), DunningResumed())
+    given(Receivable, *conceded, half).when(Receivable.approve_write_off, MANAGER).then(
+        replace(written_off, amount=HUNDRED / 2), DunningResumed()
     )
+    by_hand = (raised, overdue, paused, requested)
+    given(Receivable, *by_hand).when(Receivable.reject_write_off, WHY).then(WriteOffRejected(grounds=WHY))
 
 
 def test_dunning_is_paused_and_taken_up_again() -> None:

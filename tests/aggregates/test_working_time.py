@@ -65,6 +65,22 @@ def test_no_deadline_is_guessed_in_a_year_without_calendar(start: datetime, amou
         COMPANY.after(start, amount)
 
 
+def test_where_no_calendar_is_nothing_is_due() -> None:
+    torn, nowhere = WorkingTime((YEARS[0], YEARS[2]), SHANGHAI), WorkingTime((), SHANGHAI)
+    in_the_gap, before_it = at(5, 9), at(31, 17, month=12, year=2025)
+    for company, instant in ((torn, in_the_gap), (nowhere, in_the_gap)):
+        assert company.due(instant, 3600) is None
+        assert company.day_in(instant) is None
+    assert torn.due(before_it, 2 * 3600) is None
+    assert torn.due(at(5, 9, year=2027), 3600) == at(5, 23, year=2027)
+
+
+def test_an_instant_is_the_same_whichever_object_says_it() -> None:
+    first, again = at(5, 15), at(5, 15)
+    assert first is not again
+    assert {COMPANY.due(instant, 3600) for instant in (first, again, at(6, 15), first)} == {at(5, 16), at(6, 16)}
+
+
 def test_a_year_missing_in_between_is_missed() -> None:
     torn = WorkingTime((YEARS[0], YEARS[2]), SHANGHAI)
     with pytest.raises(NoCalendar) as missing:

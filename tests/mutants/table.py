@@ -444,8 +444,8 @@ GATES = (
     Mutant(
         "deputies decide wherever they like",
         "projections/rules/templates/people.py",
-        "if as_deputy and not self._is_theirs(record, reference):",
-        "if as_deputy and self.missed is None:",
+        "if as_deputy and not held_area(",
+        "if as_deputy and None is held_area(",
         f"{RULES}/test_contracts.py::test_a_case_that_breaks_the_rule",
         "A decision outside the areas in somebody's charge is found by nobody.",
     ),

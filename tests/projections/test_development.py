@@ -352,6 +352,7 @@ def test_2_2_3_a_opportunities_and_what_they_come_to_count_for_the_plans_segment
         return TouchRow(
             customer_id=CustomerId(f"customer-{whose}"),
             position=Code(str(number)),
+            number=number,
             at=at,
             by_id=AnyId(ANNA),
             channel=PHONE,

@@ -19,7 +19,7 @@ from projections.rules.duty import (
 )
 from projections.rules.rule import Events, Handler, Held, Rule, names, said
 from projections.rules.templates.verdicts import answered, is_late, judged
-from projections.rules.term import Limit
+from projections.rules.term import Limit, ending
 
 Parts: TypeAlias = Mapping[str, tuple[Events, str | None]]
 """Of several things each under its name: the events that bring it, and the field that must be filled in (None: any)."""
@@ -204,7 +204,7 @@ class Succession(Rule):
             all_along = all(earlier.from_start for earlier in self.stages[1:stage]) and row.since_at is not None
             since, spent = (row.since_at or row.began_at, row.spent_seconds) if all_along else (row.began_at, 0)
         version, allowed = limit.allows(row.began_at if from_start else since, reference)
-        due = None if allowed is None else allowed.end(since, spent, reference)
+        due = None if allowed is None else ending(*allowed, since, spent, reference)
         return replace(
             row,
             verdict=row.verdict if row.missed else PENDING,

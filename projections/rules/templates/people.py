@@ -19,7 +19,7 @@ from projections.rules.duty import (
     UNDETERMINABLE,
     DutyRow,
 )
-from projections.rules.offices import held, in_charge
+from projections.rules.offices import held, held_area
 from projections.rules.rule import Events, Handler, Held, Rule, names
 from projections.rules.term import Limit
 
@@ -154,8 +154,8 @@ class AuthorityAt(Rule):
 
 
 class InCharge(Rule):
-    """Whoever decides as a deputy has that business area in their charge, or decides by a power of somebody who has;
-    the manager is in charge of all. `of`: the area of each decision."""
+    """Whoever decides as a deputy has that business area in their charge, or was lent the power for it by somebody who
+    has; the manager is in charge of all. `of`: the area of each decision."""
 
     template = "InCharge"
 
@@ -172,14 +172,10 @@ class InCharge(Rule):
         if record.origin is not None:
             return row if row.missed else self.done(row, record, UNDETERMINABLE)
         as_deputy = in_office(record, Role.DEPUTY, reference) and not in_office(record, Role.MANAGER, reference)
-        if as_deputy and not self._is_theirs(record, reference):
+        area = self.of[type(record.event)]
+        if as_deputy and not held_area(reference.appointments, area, record.actor_id, record.effective_at):
             return self.missed(row, record, reference)
         return row if row.missed else self.done(row, record)
-
-    def _is_theirs(self, record: Recorded[Any], reference: Reference) -> bool:
-        spans = in_charge(reference.appointments).get(self.of[type(record.event)], [])
-        who = _persons(record, ACTOR)
-        return any(span.who in who and span.lasts(record.effective_at) for span in spans)
 
 
 def _persons(record: Recorded[Any], field: str) -> list[str]:

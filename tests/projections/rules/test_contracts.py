@@ -27,7 +27,7 @@ from aggregates.business.opportunity import NeedsConfirmed, OpportunityLost
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Envelope, Event
 from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
-from aggregates.organisation.department import BusinessAreaAssigned, RoleAssigned
+from aggregates.organisation.department import BusinessAreaAssigned, DelegationGranted, RoleAssigned
 from aggregates.risk.legal_review import LegalReviewPassed
 from aggregates.text import Code, ContentHash, Text
 from projections.rules import contracts
@@ -107,6 +107,21 @@ IN_CHARGE = Happened(
 )
 ELSEWHERE = IN_CHARGE._replace(event=replace(IN_CHARGE.event, area=Code("customer-service")))
 
+
+def lent_to_anna(area: str) -> Happened:
+    """Boris has lent her his power, for this area."""
+    granted = DelegationGranted(
+        number=Code("D-1"),
+        grantor_id=BORIS,
+        delegate_id=ANNA,
+        powers=(Role.DEPUTY,),
+        areas=(Code(area),),
+        valid_from=on(1),
+        valid_until=on(9),
+    )
+    return Happened(granted, on(1), BORIS, stream_id="department")
+
+
 KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (briefed, 3), (opened, 4))),
     (contracts.KNOWN_AND_BRIEFED, of((briefed, 2), (needs, 3), (opened, 4), (opened, 5))),
@@ -138,6 +153,7 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.BY_AUTHORITY, of((replace(approved, amount=LARGE), 3, LI), (replace(signed, amount=LARGE), 4, LI))),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, LI))]),
     (contracts.IN_THEIR_AREA, of((approved, 3, LI), (signed, 4, LI))),
+    (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, lent_to_anna("business-development"), *of((approved, 3))]),
 ]
 
 BROKEN: list[tuple[Rule, list[Happened]]] = [
@@ -169,6 +185,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (replace(signed, amount=LARGE), 4, BORIS))]),
     (contracts.BY_AUTHORITY, [DEPUTY, *of((signed, 3, BORIS), (replace(amended, amount=LARGE), 4, BORIS))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, *of((approved, 3, BORIS))]),
+    (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, lent_to_anna("customer-service"), *of((approved, 3))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, ELSEWHERE, *of((approved, 3, BORIS), (signed, 4, LI))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, BORIS))]),
 ]
