@@ -122,13 +122,22 @@ class Company:
         finally:
             _send(family, signal.SIGCONT)
 
+    def revive(self) -> None:
+        """Start again what has ended by itself, as `yewu up` does: a process that begins needs the database, which may
+        have been killed just then."""
+        for name in PARTS:
+            if name in self.parts and self.parts[name].poll() is not None:
+                self.start(name)
+
     def until_ready(self, port: int | None = None) -> None:
         """Until the API says that it is well."""
         address = f"http://127.0.0.1:{port or self.port}/ready"
-        self._until(
-            lambda: httpx.get(address, trust_env=False, timeout=2, verify=WITHOUT_TLS).is_success,
-            f"{address} is not ready",
-        )
+
+        def ready() -> bool:
+            self.revive()
+            return httpx.get(address, trust_env=False, timeout=2, verify=WITHOUT_TLS).is_success
+
+        self._until(ready, f"{address} is not ready")
 
     def away(self) -> None:
         """The database is shut down in order."""

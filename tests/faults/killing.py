@@ -21,8 +21,9 @@ def kill_again_and_again(company: Company, load: Load, chance: Random, times: in
         doubles += len(names) - 1
         for name in names:
             company.kill(name)
-        for name in names:
+        for name in sorted(names, key=DATABASE.__ne__):  # it first: all others need it to begin
             company.start(name)
+        company.revive()
     company.until_ready()
     return doubles
 

@@ -19,6 +19,7 @@ from aggregates.sealed import Secrecy, index_of, parts_of
 from aggregates.text import Code, Personal, Text, findable, personal, unique
 from aggregates.value import Value
 from infra import keyring
+from infra.child import wait_until
 from infra.codec import Codec, encode
 from infra.commands import Kind, commands_of
 from infra.keyring import SECONDS_KEPT, Keyring
@@ -346,6 +347,7 @@ def test_new_keys_are_made_once_however_many_notice_that_few_are_left(
         await process.ring.start()
         notes = (process.sealed(texts_in(NoteTaken), NOTE, f"note-{number}", new=True) for number in range(15))
         await asyncio.gather(*notes)
+        await asyncio.to_thread(wait_until, lambda: len(fills) > 1, 10)
         await process.ring.stop()
 
     asyncio.run(run())

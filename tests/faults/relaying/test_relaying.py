@@ -26,8 +26,8 @@ from tests.services.kafka.reading import everything
 SEED, SEEDS = 20261127, 3
 
 COMMITTED_AND_NOT_TOLD = Scene(killed, Kind.END_TXN, Moment.AFTER, 2)
-LONG_DEAD = Scene(late, Kind.PRODUCE, Moment.BEFORE, 5)
-NEVER_ARRIVED = Scene(unheard, Kind.PRODUCE, Moment.BEFORE, 4)
+LONG_DEAD = Scene(late, Kind.PRODUCE, Moment.BEFORE, 2)
+NEVER_ARRIVED = Scene(unheard, Kind.PRODUCE, Moment.BEFORE, 2)
 
 
 @pytest.fixture(scope="module")

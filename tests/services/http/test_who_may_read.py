@@ -38,8 +38,9 @@ LISTS = {
     "credits": "customer_id",
 }
 OF_MANY = {
-    "/customers/funnel", "/customers/outreach", "/customers/duplicates", "/opportunities/stages",
-    "/opportunities/time-in-stage", "/opportunities/results", "/opportunities/forecasts",
+    "/customers/funnel", "/customers/outreach", "/customers/contacts", "/customers/contacts/difference",
+    "/customers/duplicates", "/opportunities/stages", "/opportunities/time-in-stage",
+    "/opportunities/results", "/opportunities/forecasts",
 }  # fmt: skip
 """Lists whose lines are not of one thing each."""
 
