@@ -91,13 +91,6 @@ def most_memory(process_id: int | str = "self") -> float:
     return float("nan") if found is None else int(found[1]) / KIB_PER_MIB
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from benchmarks.children import Child, answer_of, free_port, serving
+from benchmarks.children import Child, answer_of, serving
 from benchmarks.desk import Desk, runtime_of, set_up
 from benchmarks.harness import Bench, Measured, Missing, Round, figures, loop, take_turns, times
 from benchmarks.load import KEY, Load, Served
 from benchmarks.rivals import EMPTY, STOCK
 from benchmarks.sample import RECEIVED
 from benchmarks.server import as_role
+from infra.child import free_port
 from infra.roles import DatabaseRole
 from infra.settings import Settings
 from services.http.development_issuer import DevelopmentIssuer

@@ -1,10 +1,11 @@
-"""Programs that we start and that must not outlive us."""
+"""Programs that we start: they must not outlive us, are waited for, and find a port that is free."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -34,3 +35,13 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def free_port(*, other_than: int = 0) -> int:
+    """A port of this machine that nobody listens on just now."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port != other_than:
+            return port

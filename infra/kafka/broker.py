@@ -16,7 +16,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import IO, Self
 
-from infra.child import end_with_this_thread, wait_until
+from infra.child import end_with_this_thread, free_port, wait_until
 from infra.kafka import KafkaTrouble
 
 OLDEST_JAVA = 17
@@ -228,16 +228,6 @@ def jars() -> Path:
                 new.rename(folder)
             shutil.rmtree(new, ignore_errors=True)
     return folder
-
-
-def free_port(*, other_than: int = 0) -> int:
-    """A port of this machine that nobody listens on just now."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port != other_than:
-            return port
 
 
 def _have(program: str, asked: str, least: int = 0) -> None:

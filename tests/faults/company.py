@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import httpx
 import psutil
 from psycopg.conninfo import make_conninfo
 
+from infra.child import free_port
 from infra.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.migrations import migrate
 from infra.roles import DatabaseRole
@@ -210,13 +210,6 @@ def start_again(server: EmbeddedPostgres) -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _send(family: list[psutil.Process], number: int) -> None:

@@ -13,8 +13,9 @@ from random import Random
 import psycopg
 import pytest
 
+from infra.child import free_port
 from tests.faults.clients import Load
-from tests.faults.company import DATABASE, ROOT, Company, free_port
+from tests.faults.company import DATABASE, ROOT, Company
 from tests.faults.judge import judge
 from tests.faults.killing import KILLED, failing_seeds, kill_again_and_again
 from tests.folders import reachable_folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 
 from aggregates.actor import Role
 from aggregates.event import Event
+from infra.child import free_port
 from infra.codec import Codec
 from infra.read_model.as_of import AsOfBuilder
 from infra.read_model.follower import Follower
@@ -128,7 +128,7 @@ def running(
     Unless somebody is named who manages it already, the department is founded. Spans go where they are told to.
     """
     application, projector = as_role(database, DatabaseRole.APP), as_role(database, DatabaseRole.PROJECTOR)
-    port = _free_port()
+    port = free_port()
     all_settings = replace(
         Settings.read({"YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on", "YEWU_PORT": str(port)}),
         **settings,
@@ -171,9 +171,3 @@ def _ready(address: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(address + "/ready", verify=WITHOUT_TLS).is_success
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

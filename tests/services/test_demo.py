@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+from infra.child import free_port
 from infra.sealing import Plain
 from services.demo import write_help_desk
 from services.importing import HELP_DESK, run_import
 from tests.services.running import Yewu
-from tests.services.running import _free_port as free_port
 from tests.services.test_up import Running, new_home
 
 CASES = 50

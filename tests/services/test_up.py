@@ -21,11 +21,11 @@ import psutil
 import psycopg
 import pytest
 
+from infra.child import free_port
 from infra.embedded import EmbeddedPostgres
 from services.cli.client import WITHOUT_TLS
 from tests.folders import reachable_folder
 from tests.logins import addresses
-from tests.services.running import _free_port as free_port
 from tests.services.running import done, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,9 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.history import fill
+from infra.child import free_port
 from infra.embedded import EmbeddedPostgres
-from infra.kafka.broker import LocalKafka, free_port
+from infra.kafka.broker import LocalKafka
 from infra.kafka.client import Cluster
 from infra.kafka.wire import PARTITIONS
 from infra.migrations import migrate

@@ -13,10 +13,10 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 from psycopg.conninfo import make_conninfo
 
+from infra.child import free_port
 from infra.embedded import EmbeddedPostgres
 from infra.kafka.client import Cluster
 from tests.services.kafka.reading import must_equal_the_log
-from tests.services.running import _free_port as free_port
 from tests.services.running import done, wait_until
 from tests.services.test_up import YEWU, Running, left_over, new_home, surroundings
 
