@@ -14,9 +14,10 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
+from infra.read_model.tables import table_name
 from projections.parked import written_key
 from projections.question import Database, Page
-from projections.row import KeyValue
+from projections.row import KeyValue, Row, key_fields
 from projections.scope import Scope
 
 MOST_MARKS = 100
@@ -155,6 +156,15 @@ async def parked_among(
     async with db.cursor(row_factory=class_row(Mark)) as cursor:
         await cursor.execute(query, (list(tables), list(keys or ()), list(tables), keys is None, MOST_MARKS))
         return await cursor.fetchall()
+
+
+def moving(schema: str, row: type[Row]) -> sql.Composed:
+    """What a query of the table of a row type asks for to leave out rows that are parked."""
+    table = table_name(row)
+    return sql.SQL(
+        "NOT EXISTS (SELECT FROM {}.parked WHERE CASE row_table WHEN {} THEN row_key::jsonb END ="
+        " jsonb_build_array({}))"
+    ).format(sql.Identifier(schema), sql.Literal(table), sql.SQL(", ").join(map(sql.Identifier, key_fields(row))))
 
 
 async def require_moving(db: psycopg.AsyncConnection[Any], tables: Sequence[str], key: KeyValue) -> None:

@@ -13,8 +13,9 @@ from aggregates.actor import ActorKind
 from aggregates.refused import Refused
 from infra.dispatcher import NotFound, Order, Principal
 from infra.read_model.tables import table_name
+from infra.reading import moving
 from projections.question import Database, select
-from projections.row import Row, key_fields
+from projections.row import Row
 from services.composition import INNER_COMMANDS
 from services.policies.clock import MOST, now_of
 from services.policies.policy import Alarm, Intent, Policy
@@ -45,18 +46,11 @@ class Alarms:
 
     async def _due(self, alarm: Alarm, at: datetime) -> list[Row]:
         """Rows whose time has come, the longest ago first; not those that are parked, of which nobody knows."""
-        table = table_name(alarm.rows)
-        keys = sql.SQL(", ").join(map(sql.Identifier, key_fields(alarm.rows)))
-        query = sql.SQL(
-            "SELECT * FROM {schema}.{table} WHERE {at} <= %s AND NOT EXISTS (SELECT FROM {schema}.parked"
-            " WHERE CASE row_table WHEN {name} THEN row_key::jsonb END = jsonb_build_array({keys}))"
-            " ORDER BY {at} LIMIT %s"
-        ).format(
-            schema=sql.Identifier(self.runtime.model.schema),
-            table=sql.Identifier(table),
-            name=sql.Literal(table),
+        schema = self.runtime.model.schema
+        query = sql.SQL("SELECT * FROM {table} WHERE {at} <= %s AND {moving} ORDER BY {at} LIMIT %s").format(
+            table=sql.Identifier(schema, table_name(alarm.rows)),
             at=sql.Identifier(alarm.at),
-            keys=keys,
+            moving=moving(schema, alarm.rows),
         )
         async with self.runtime.pool.connection() as db:
             return await select(Database(db), alarm.rows, query, at, MOST + len(self._refused))

@@ -15,6 +15,7 @@ from infra.append import Append, Change, Entry, VersionConflict
 from infra.codec import envelope_bytes
 from infra.read_model.as_of import thing_as_of
 from infra.read_model.selection import EVERYTHING
+from infra.reading import moving
 from projections.rules.catalogue import BY_NUMBER
 from projections.rules.duty import DutyRow, State
 from projections.rules.rule import Rule
@@ -53,12 +54,11 @@ class Clock:
 
     async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
         """What the read model believes to be missed; it may be behind. What is parked nobody can judge."""
+        schema = self.runtime.model.schema
         query = sql.SQL(
             "SELECT rule, case_id FROM {0}.duty_row WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
-            " AND rule = ANY(%s) AND NOT EXISTS (SELECT FROM {0}.parked"
-            " WHERE CASE row_table WHEN 'duty_row' THEN row_key::jsonb END = jsonb_build_array(rule, case_id))"
-            " ORDER BY alarm_at LIMIT %s"
-        ).format(sql.Identifier(self.runtime.model.schema))
+            " AND rule = ANY(%s) AND {1} ORDER BY alarm_at LIMIT %s"
+        ).format(sql.Identifier(schema), moving(schema, DutyRow))
         async with self.runtime.pool.connection() as db:
             found = await (await db.execute(query, (at, list(BY_NUMBER), MOST))).fetchall()
         return [(rule, case_id) for rule, case_id in found]
