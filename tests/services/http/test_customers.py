@@ -10,7 +10,7 @@ import pytest
 
 from aggregates.actor import Role
 from tests.conftest import new_database
-from tests.services.http.scenes.customers import complete_customer, lead, opportunity
+from tests.services.http.scenes.customers import CALL, complete_customer, lead, opportunity
 from tests.services.running import Yewu, done, running
 
 
@@ -56,6 +56,19 @@ def test_3_1_2_c_a_merger_moves_open_cases_and_says_where_the_customer_went(yewu
         "OpportunityMoved"
     ]
     assert len(done(by.get(f"/streams/{old}"))["items"]) > len(done(by.get(f"/streams/{new}"))["items"])
+
+
+def test_2_2_3_b_contacts_of_a_customer_come_page_by_page_whichever_file_they_were_noted_in(yewu: Yewu) -> None:
+    by, old, new = lead(yewu), yewu.customer(), yewu.customer()
+    for customer_id, channel in ((old, "phone"), (new, "mail"), (new, "fair")):
+        done(by.post(f"/customers/{customer_id}/contact", json={**CALL, "channel": channel}))
+    merged = done(by.post(f"/customers/{old}/merge", json={"into_id": new}))
+    query = {"customer_id": old, "limit": 2, "min_position": merged["position"]}
+    first = done(by.get("/customers/contacts", params=query))
+    rest = done(by.get("/customers/contacts", params={**query, "cursor": first["next"]}))
+    found = [(one["customer_id"], one["channel"]) for one in (*first["items"], *rest["items"])]
+    assert found == [(old, "phone"), (new, "mail"), (new, "fair")]
+    assert (len(first["items"]), rest["next"]) == (2, None)
 
 
 @pytest.mark.parametrize("channel", ["e-mail", "E-Mail"])
