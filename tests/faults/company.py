@@ -43,6 +43,7 @@ class Company:
         self.home, self.port = home, free_port()
         self.server = EmbeddedPostgres(home)
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._killed: set[str] = set()
         self.log = home.with_suffix(".log")
 
     def addresses(self) -> dict[str, str]:
@@ -65,12 +66,17 @@ class Company:
             with sealing_of(Settings.read({"YEWU_HOME": str(self.home)})) as sealer:
                 self.manager = found_now(self.server.url_as(DatabaseRole.APP), Foundation(manager="Max"), sealer)
             with Wire(self.server.url) as self.wire:
+                stop = threading.Event()
+                keeper = threading.Thread(target=self._keep_running, args=(stop,), name="keeper")
+                keeper.start()
                 try:
                     for part in PARTS:
                         self.start(part)
                     self.until_ready()
                     yield self
                 finally:
+                    stop.set()
+                    keeper.join()
                     for part in tuple(self.parts):
                         self.end(part)
 
@@ -90,12 +96,14 @@ class Company:
                 stderr=said,
                 start_new_session=True,
             )
+        self._killed.discard(name)
 
     def kill(self, name: str) -> None:
         """At once, in whatever it was doing."""
         if name == DATABASE:
             os.kill(self.server.process_id, signal.SIGKILL)
             return
+        self._killed.add(name)
         self.parts[name].kill()
         self.parts[name].wait()
 
@@ -122,19 +130,20 @@ class Company:
         finally:
             _send(family, signal.SIGCONT)
 
-    def revive(self) -> None:
+    def _keep_running(self, stop: threading.Event) -> None:
         """Start again what has ended by itself, as `yewu up` does: a process that begins needs the database, which may
         have been killed just then."""
-        for name in PARTS:
-            if name in self.parts and self.parts[name].poll() is not None:
-                self.start(name)
+        while not stop.wait(0.2):
+            for name in PARTS:
+                part = self.parts.get(name)
+                if part is not None and part.poll() is not None and name not in self._killed:
+                    self.start(name)
 
     def until_ready(self, port: int | None = None) -> None:
         """Until the API says that it is well."""
         address = f"http://127.0.0.1:{port or self.port}/ready"
 
         def ready() -> bool:
-            self.revive()
             return httpx.get(address, trust_env=False, timeout=2, verify=WITHOUT_TLS).is_success
 
         self._until(ready, f"{address} is not ready")

@@ -23,7 +23,6 @@ def kill_again_and_again(company: Company, load: Load, chance: Random, times: in
             company.kill(name)
         for name in sorted(names, key=DATABASE.__ne__):  # it first: all others need it to begin
             company.start(name)
-        company.revive()
     company.until_ready()
     return doubles
 
