@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -95,20 +95,18 @@ class WorkingTime:
         if not amount:
             return start
         if (due := self.due(start, amount.total_seconds())) is None:
-            year = self._year_of(start.timestamp())
-            self._require_all(year, max(year, self._last + 1))
-        assert due is not None  # noqa: S101  # nothing was missing
+            raise NoCalendar(self._without_calendar(self._year_of(start.timestamp())))
         return due
 
     def due(self, start: datetime, seconds: float) -> datetime | None:
-        """The same of some seconds, None past the end: it is the rules' way to ask, and most of the past has no end."""
+        """The same of some seconds, None past the end: so rules ask, and much of the past has no calendar."""
         _, begin, year, worked = self._asked(start)
         target = worked + seconds
         place = bisect_left(self._before, target) - 1
         if year is None or place >= len(self._begins):
             return None
         due = begin if place < 0 else self._begins[place] + (target - self._before[place])
-        if due >= self._turns[year - self._first + 1] and self._missing(year, self._year_of(due)) is not None:
+        if due >= self._turns[year - self._first + 1] and self._without_calendar(year) <= self._year_of(due):
             return None
         end = EPOCH + timedelta(seconds=due)
         return end if start.tzinfo is UTC else end.astimezone(start.tzinfo)
@@ -152,11 +150,12 @@ class WorkingTime:
         return 0.0 if place < 0 else self._before[place] + min(instant, self._ends[place]) - self._begins[place]
 
     def _require_all(self, first: int, last: int) -> None:
-        if (year := self._missing(first, last)) is not None:
+        if (year := self._without_calendar(first)) <= last:
             raise NoCalendar(year)
 
-    def _missing(self, first: int, last: int) -> int | None:
-        return next((year for year in range(first, last + 1) if year not in self._days), None)
+    def _without_calendar(self, first: int) -> int:
+        """The next year that has none, from this one on."""
+        return next(year for year in count(first) if year not in self._days)
 
 
 def _since_midnight(at: time) -> timedelta:

@@ -444,8 +444,8 @@ GATES = (
     Mutant(
         "deputies decide wherever they like",
         "projections/rules/templates/people.py",
-        "if as_deputy and not held_area(",
-        "if as_deputy and None is held_area(",
+        "return held_area(",
+        "return None is not held_area(",
         f"{RULES}/test_contracts.py::test_a_case_that_breaks_the_rule",
         "A decision outside the areas in somebody's charge is found by nobody.",
     ),
@@ -460,7 +460,7 @@ GATES = (
     Mutant(
         "an end is guessed across a year without calendar",
         "aggregates/working_time.py",
-        "if due >= self._turns[year - self._first + 1] and self._missing(year, self._year_of(due)) is not None:",
+        "if due >= self._turns[year - self._first + 1] and self._without_calendar(year) <= self._year_of(due):",
         "if due < begin:",
         "tests/aggregates/test_working_time.py::test_a_year_missing_in_between_is_missed",
         "Somebody is told of a deadline that no calendar knows.",

@@ -120,13 +120,10 @@ class ByAmount(NamedTuple):
     beyond: tuple[Role, ...] = (Role.MANAGER,)
 
 
-class AuthorityAt(Rule):
-    """Each of these events was done by somebody who held that office then, or one of those that its amount asks for;
-    acted in it, or had been lent its power. `on`: what begins a case before that."""
+class _Permitted(Rule):
+    """Each of these events is done by somebody who may. `on`: what begins a case before that."""
 
-    template = "AuthorityAt"
-
-    def __init__(self, *args: Any, of: Mapping[type[Event], Role | ByAmount], on: Events = (), **more: Any) -> None:
+    def __init__(self, *args: Any, of: Mapping[type[Event], Any], on: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.of, self.on = of, on
 
@@ -135,16 +132,29 @@ class AuthorityAt(Rule):
         yield from ((event, self.judge) for event in self.of)
 
     def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
-        """Who did it?"""
+        """Who did it? Of what was done elsewhere nobody can tell."""
         row = row or self.begin(row, record, reference)
         if record.origin is not None:
             return row if row.missed else self.done(row, record, UNDETERMINABLE)
-        if any(in_office(record, office, reference) for office in self._offices(record, reference)):
-            return row if row.missed else self.done(row, record)
-        return self.missed(row, record, reference)
+        if not self._may(record, reference):
+            return self.missed(row, record, reference)
+        return row if row.missed else self.done(row, record)
+
+    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
+        raise NotImplementedError
+
+
+class AuthorityAt(_Permitted):
+    """Each of these events was done by somebody who held that office then, or one of those that its amount asks for;
+    acted in it, or had been lent its power. `of`: an office, or `ByAmount`, for each."""
+
+    template = "AuthorityAt"
+
+    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
+        return any(in_office(record, office, reference) for office in self._offices(record, reference))
 
     def _offices(self, record: Recorded[Any], reference: Reference) -> tuple[Role, ...]:
-        asked = self.of[type(record.event)]
+        asked: Role | ByAmount = self.of[type(record.event)]
         if isinstance(asked, Role):
             return (asked,)
         limit = Limit(parameter=asked.parameter, value=asked.value)
@@ -153,29 +163,17 @@ class AuthorityAt(Rule):
         return asked.within if small else asked.beyond
 
 
-class InCharge(Rule):
+class InCharge(_Permitted):
     """Whoever decides as a deputy has that business area in their charge, or was lent the power for it by somebody who
     has; the manager is in charge of all. `of`: the area of each decision."""
 
     template = "InCharge"
 
-    def __init__(self, *args: Any, of: Mapping[type[Event], str], **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.of = of
-
-    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
-        yield from ((event, self.judge) for event in self.of)
-
-    def judge(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
-        """In which office did they decide, and in whose area?"""
-        row = row or self.begin(row, record, reference)
-        if record.origin is not None:
-            return row if row.missed else self.done(row, record, UNDETERMINABLE)
-        as_deputy = in_office(record, Role.DEPUTY, reference) and not in_office(record, Role.MANAGER, reference)
+    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
+        if not in_office(record, Role.DEPUTY, reference) or in_office(record, Role.MANAGER, reference):
+            return True
         area = self.of[type(record.event)]
-        if as_deputy and not held_area(reference.appointments, area, record.actor_id, record.effective_at):
-            return self.missed(row, record, reference)
-        return row if row.missed else self.done(row, record)
+        return held_area(reference.appointments, area, record.actor_id, record.effective_at)
 
 
 def _persons(record: Recorded[Any], field: str) -> list[str]:
