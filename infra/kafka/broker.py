@@ -46,6 +46,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=3000
 log.retention.ms=-1
 """
 WHAT_DO_YOU_KNOW = struct.pack(">ihhih", 10, 18, 0, 1, -1)

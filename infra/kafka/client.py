@@ -10,7 +10,14 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidRecordError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from aggregates.value import Value
 from infra.kafka import KafkaTrouble
@@ -206,6 +213,19 @@ class Publisher:
             if isinstance(future.exception, MessageSizeTooLargeError | RecordListTooLargeError | InvalidRecordError):
                 raise Rejected(record, str(future.exception))
             raise Doubt(f"a record was not acknowledged ({future.exception})")
+
+
+def shortest_silence_ms(cluster: Cluster) -> int:
+    """After how long Kafka lets a group miss a member at the earliest; its own default for who may not ask."""
+    setting = "group.min.session.timeout.ms"
+    with cluster.admin() as admin:
+        broker = str(admin.describe_cluster()["brokers"][0]["broker_id"])
+        asked = ConfigResource(ConfigResourceType.BROKER, broker, configs={setting: None})
+        try:
+            told = admin.describe_configs([asked], config_filter="all")["broker"]
+        except ClusterAuthorizationFailedError:
+            return 6_000
+    return int(told[broker][setting]["value"])
 
 
 def since_ms(at: datetime) -> int:

@@ -16,7 +16,7 @@ from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import IllegalStateError
 
 from infra.kafka import topics
-from infra.kafka.client import Cluster, Fetched, KafkaAway, Place, saying_so
+from infra.kafka.client import Cluster, Fetched, KafkaAway, Place, saying_so, shortest_silence_ms
 from infra.kafka.ledger import Ledger, behind
 from infra.kafka.watchdog import Watchdog
 from infra.kafka.wire import Topics, header, partition_of, position_of, published_of
@@ -51,13 +51,11 @@ log = structlog.get_logger()
 
 TOGETHER, NO_LONGER_ALONE = "pg_try_advisory_lock_shared", "pg_advisory_unlock"
 
-GROUP: Mapping[str, Any] = {
-    "session_timeout_ms": 6_000,
-    "heartbeat_interval_ms": 1_500,
-    "max_poll_interval_ms": 20_000,
-    "max_poll_records": 2_000,
-}
-"""A member that is gone or frozen is missed after six seconds, and one that only seems to work after twenty."""
+GROUP: Mapping[str, Any] = {"max_poll_interval_ms": 20_000, "max_poll_records": 2_000}
+"""A member that only seems to work is missed after twenty seconds."""
+
+SILENCE_MS = 3_000
+"""One that is gone or frozen, after three, or as soon as Kafka allows: each waits for the one before."""
 
 LOOK_MS = 20
 LONGEST_STEP = 15.0
@@ -132,9 +130,14 @@ class KafkaProjector(Projector):
             return
         (store,) = db.execute("SELECT id FROM yewu.store").fetchone() or (UUID(int=0),)
         group = f"{there.prefix}.{self.model.schema}"
+        silence = max(SILENCE_MS, shortest_silence_ms(self.cluster))
         with (
             self.cluster.consumer(
-                group_id=group, partition_assignment_strategy=[Evenly(there.partitions)], **GROUP
+                group_id=group,
+                partition_assignment_strategy=[Evenly(there.partitions)],
+                session_timeout_ms=silence,
+                heartbeat_interval_ms=silence // 4,
+                **GROUP,
             ) as consumer,
             self.cluster.consumer([division.whole]) as of_ledger,
         ):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from infra.kafka.broker import KafkaBrokerError, LocalKafka, answers
-from infra.kafka.client import Cluster
+from infra.kafka.client import Cluster, shortest_silence_ms
 from tests.folders import reachable_folder
 
 RUN = """
@@ -33,6 +33,7 @@ def test_it_keeps_its_port_and_its_topics_and_dies_with_whoever_started_it() -> 
         first = kafka.servers
         with Cluster(servers=first).admin() as admin:
             admin.create_topics({"ships": {"num_partitions": 2}})
+        assert shortest_silence_ms(Cluster(servers=first)) == 3_000
         with pytest.raises(KafkaBrokerError, match="Another Kafka already runs"):
             LocalKafka(home).start()
     assert not answers(first)
