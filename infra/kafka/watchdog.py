@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,17 +18,21 @@ TROUBLED = 75
 """The status with which a process ends that has to be started again."""
 
 
+DEPTH = 12
+"""So many lines of where it hangs are told."""
+
+
 class Watchdog:
     """Ends the process if nobody says in time that it still works: kafka-python can wait for ever."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._deadline = name, float("inf")
+        self._name, self._deadline, self._working = name, float("inf"), 0
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """The block may take so long."""
-        self._deadline = time.monotonic() + seconds
+        self._working, self._deadline = threading.get_ident(), time.monotonic() + seconds
         try:
             yield
         finally:
@@ -36,5 +42,10 @@ class Watchdog:
         while True:
             time.sleep(0.2)
             if time.monotonic() > self._deadline:
-                log.error("it hangs, and ends", who=self._name)
+                log.error("it hangs, and ends", who=self._name, where=self._where())
                 os._exit(TROUBLED)
+
+    def _where(self) -> list[str]:
+        """In which lines it hangs, the innermost last."""
+        stack = traceback.extract_stack(sys._current_frames().get(self._working))  # noqa: SLF001  # there is no other
+        return [f"{os.path.basename(each.filename)}:{each.lineno} {each.name}" for each in stack[-DEPTH:]]
