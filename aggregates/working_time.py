@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import accumulate, count
 from typing import Annotated, TypeAlias
 
@@ -13,8 +13,6 @@ from msgspec import Meta
 from aggregates.value import Value
 
 SATURDAY = 5
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 OnTheWall: TypeAlias = Annotated[time, Meta(tz=False)]
 """A time of day as the clock on the wall shows it; the company's zone says when that is."""
@@ -101,15 +99,16 @@ class WorkingTime:
     def due(self, start: datetime, seconds: float) -> datetime | None:
         """The same of some seconds, None past the end: so rules ask, and much of the past has no calendar."""
         _, begin, year, worked = self._asked(start)
+        if year is None:
+            return None
         target = worked + seconds
         place = bisect_left(self._before, target) - 1
-        if year is None or place >= len(self._begins):
+        if place >= len(self._begins):
             return None
         due = begin if place < 0 else self._begins[place] + (target - self._before[place])
         if due >= self._turns[year - self._first + 1] and self._without_calendar(year) <= self._year_of(due):
             return None
-        end = EPOCH + timedelta(seconds=due)
-        return end if start.tzinfo is UTC else end.astimezone(start.tzinfo)
+        return datetime.fromtimestamp(due, start.tzinfo)
 
     def days_after(self, start: datetime, days: int) -> datetime:
         """When so many working days have passed, each as long as those of the year it begins in."""

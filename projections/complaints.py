@@ -134,19 +134,20 @@ class HandlerRow(Row):
 
 
 def received(row: ComplaintRow | None, record: Recorded[ComplaintReceived]) -> ComplaintRow:
-    row, at = _told(row, record), record.effective_at
-    return replace(row, number=record.position, received_at=at, customer_id=record.event.customer_id)
+    at = record.effective_at
+    return _told(row, record, number=record.position, received_at=at, customer_id=record.event.customer_id)
 
 
 def acknowledged(row: ComplaintRow | None, record: Recorded[ComplaintAcknowledged]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, acknowledged_at=row.acknowledged_at or record.effective_at)
+    row = row or _begun(record)
+    return _told(row, record, acknowledged_at=row.acknowledged_at or record.effective_at)
 
 
 def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> ComplaintRow:
-    row, event = _told(row, record), record.event
-    return replace(
+    row, event = row or _begun(record), record.event
+    return _told(
         row,
+        record,
         status=_forward(row, Stage.ASSESSED),
         severity=event.severity,
         category=event.category,
@@ -155,89 +156,89 @@ def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> C
 
 
 def department_assigned(row: ComplaintRow | None, record: Recorded[ResponsibleDepartmentAssigned]) -> ComplaintRow:
-    row = _told(row, record)
+    row = row or _begun(record)
     status = _forward(row, Stage.DEPARTMENT_ASSIGNED)
-    return replace(row, status=status, unit=record.event.unit, answer=Answer.AWAITED)
+    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.AWAITED)
 
 
 def accepted(row: ComplaintRow | None, record: Recorded[ResponsibilityAccepted]) -> ComplaintRow:
-    row = _told(row, record)
+    row = row or _begun(record)
     status = _forward(row, Stage.IN_RESOLUTION)
-    return replace(row, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
+    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
 
 
 def contested(row: ComplaintRow | None, record: Recorded[ResponsibilityContested]) -> ComplaintRow:
-    return replace(_told(row, record), unit=record.event.unit, answer=Answer.CONTESTED)
+    return _told(row, record, unit=record.event.unit, answer=Answer.CONTESTED)
 
 
 def settled(row: ComplaintRow | None, record: Recorded[ResponsibilitySettled]) -> ComplaintRow:
-    row = _told(row, record)
+    row = row or _begun(record)
     status = _forward(row, Stage.IN_RESOLUTION)
-    return replace(row, status=status, unit=record.event.unit, answer=Answer.SETTLED)
+    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.SETTLED)
 
 
 def assigned(row: ComplaintRow | None, record: Recorded[ComplaintAssigned]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
+    row = row or _begun(record)
+    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
 
 
 def investigated(row: ComplaintRow | None, record: Recorded[InvestigationFindingRecorded]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
+    row = row or _begun(record)
+    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
 
 
 def measures_decided(row: ComplaintRow | None, record: Recorded[MeasuresDecided]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
+    row = row or _begun(record)
+    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
 
 
 def proposed(row: ComplaintRow | None, record: Recorded[ResolutionProposed]) -> ComplaintRow:
-    row = _told(row, record)
+    row = row or _begun(record)
     status, at = _unless_ended(row, Stage.RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
-    return replace(row, status=status, cost=record.event.cost, proposed_at=at)
+    return _told(row, record, status=status, cost=record.event.cost, proposed_at=at)
 
 
 def communicated(row: ComplaintRow | None, record: Recorded[DecisionCommunicated]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_forward(row, Stage.DECISION_COMMUNICATED))
+    row = row or _begun(record)
+    return _told(row, record, status=_forward(row, Stage.DECISION_COMMUNICATED))
 
 
 def confirmed(row: ComplaintRow | None, record: Recorded[CustomerSatisfactionConfirmed]) -> ComplaintRow:
-    row = _told(row, record)
+    row = row or _begun(record)
     status, at = _unless_ended(row, Stage.SATISFIED), record.effective_at
-    return replace(row, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
+    return _told(row, record, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
 
 
 def rejected(row: ComplaintRow | None, record: Recorded[ResolutionRejectedByCustomer]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
+    row = row or _begun(record)
+    return _told(row, record, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
 
 
 def escalated(row: ComplaintRow | None, record: Recorded[ComplaintEscalated]) -> ComplaintRow:
-    return replace(_told(row, record), level=record.event.level)
+    return _told(row, record, level=record.event.level)
 
 
 def exhausted(row: ComplaintRow | None, record: Recorded[RecourseExhaustedDeclared]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
+    row = row or _begun(record)
+    return _told(row, record, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
 
 
 def closed(row: ComplaintRow | None, record: Recorded[ComplaintClosed]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
+    row = row or _begun(record)
+    return _told(row, record, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
 
 
 def reopened(row: ComplaintRow | None, record: Recorded[ComplaintReopened]) -> ComplaintRow:
-    row = _told(row, record)
-    return replace(row, status=Stage.REOPENED, reopened=row.reopened + 1)
+    row = row or _begun(record)
+    return _told(row, record, status=Stage.REOPENED, reopened=row.reopened + 1)
 
 
 def withdrawn(row: ComplaintRow | None, record: Recorded[ComplaintWithdrawn]) -> ComplaintRow:
-    return replace(_told(row, record), status=Stage.WITHDRAWN)
+    return _told(row, record, status=Stage.WITHDRAWN)
 
 
 def converted(row: ComplaintRow | None, record: Recorded[ComplaintConverted]) -> ComplaintRow:
-    return replace(_told(row, record), status=Stage.CONVERTED)
+    return _told(row, record, status=Stage.CONVERTED)
 
 
 def told(
@@ -282,20 +283,24 @@ def worked(row: HandlerRow | None, record: Recorded[ComplaintEvent | LegacyRecor
 handlers = View(HandlerRow, worked, key=its_stream_and_person(ComplaintId))
 
 
-def _told(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
-    """The row with the event counted, begun with it if need be: imported cases may begin with any."""
+def _begun(record: Recorded[Any]) -> ComplaintRow:
+    """A case of which nothing was known: imported ones may begin with any event."""
     at = record.effective_at
-    if row is None:
-        row = ComplaintRow(
-            complaint_id=ComplaintId(record.stream_id),
-            number=record.position,
-            received_at=at,
-            first_at=at,
-            last_at=at,
-            silent_since=at,
-        )
+    return ComplaintRow(
+        complaint_id=ComplaintId(record.stream_id),
+        number=record.position,
+        received_at=at,
+        first_at=at,
+        last_at=at,
+        silent_since=at,
+    )
+
+
+def _told(row: ComplaintRow | None, record: Recorded[Any], **changes: Any) -> ComplaintRow:
+    """The row with what an event changes, and with the event counted."""
+    row, at = row or _begun(record), record.effective_at
     if not _begins_a_line(record):
-        return replace(row, last_at=at)
+        return replace(row, last_at=at, **changes)
     silence = int((at - row.silent_since).total_seconds())
     return replace(
         row,
@@ -303,6 +308,7 @@ def _told(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
         silent_since=at,
         events=row.events + 1,
         longest_silence_seconds=max(row.longest_silence_seconds, silence),
+        **changes,
     )
 
 

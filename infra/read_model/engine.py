@@ -59,14 +59,18 @@ class Engine:
         What cannot be decoded is yielded all the same, and its takers' steps will fail; Poisoned if its rows cannot be
         known. Nobody sees the ids of an event here: chance made them, and no row may depend on them.
         """
-        plans = self._plans
+        plans, last, kind = self._plans, "", ""
         for position, stream_id, version, name, schema, recorded_at, effective_at, actor_id, _, data, meta in lines:
+            if stream_id == last:
+                stream_id = last  # noqa: PLW2901  # one text for a stream's lines: its rows are found by it
+            else:
+                last, kind = stream_id, kind_of(stream_id)
             try:
                 person, origin = attribution(actor_id, meta)
             except Exception as problem:
                 raise Poisoned(position, stream_id, name, "whoever asks for its person", problem) from problem
             try:
-                decode, takers = plans[name, schema, kind_of(stream_id)]
+                decode, takers = plans[name, schema, kind]
                 if decode is None:
                     continue
                 event = decode(data)

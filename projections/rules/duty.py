@@ -59,7 +59,9 @@ class DutyRow(Row):
     """
 
     key: ClassVar[tuple[str, ...]] = ("rule", "case_id")
-    indexes: ClassVar[tuple[tuple[str, ...], ...]] = (("case_id",), ("state", "alarm_at"))
+    indexes: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("state", "alarm_at"),
+    )  # a case is found by the key: rules are few
 
     rule: Code
     case_id: AnyId
