@@ -4,9 +4,10 @@ held whole in memory."""
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,25 +67,43 @@ class Office(Value):
     acting: bool = False
 
 
-class Held(Value):
-    """What somebody holds from each of some instants on, up to the next; nothing before the first."""
+class Held:
+    """What somebody holds from each instant on at which that changes, up to the next; worked out when somebody asks,
+    for hardly ever does anybody between two changes."""
 
-    since: tuple[datetime, ...]
-    posts: tuple[Post, ...]
+    def __init__(self, employee_id: EmployeeId, offices: Iterable[Office]) -> None:
+        self._employee_id, self._offices = employee_id, offices
 
-    @classmethod
-    def of(cls, employee_id: EmployeeId, offices: Collection[Office]) -> Held:
-        """All along, by what begins and ends when."""
-        instants = {office.term.since for office in offices} | {o.term.until for o in offices if o.term.until}
-        since = tuple(sorted(instants))
-        return cls(since=since, posts=tuple(_post(employee_id, offices, at) for at in since))
+    def at(self, instant: datetime) -> Post:
+        """What it is at an instant."""
+        since, posts = self._all_along
+        return posts[bisect_right(since, instant)]
 
+    @cached_property
+    def _all_along(self) -> tuple[list[datetime], list[Post]]:
+        """The instants, and what is held before the first of them and from each of them on."""
+        changes: defaultdict[datetime, list[tuple[Office, int]]] = defaultdict(list)
+        for office in self._offices:
+            since, until = office.term.since, office.term.until
+            if until is None or since < until:
+                changes[since].append((office, 1))
+                if until is not None:
+                    changes[until].append((office, -1))
+        roles, areas, posts = Counter[Role | None](), Counter[Code | None](), [self._post(frozenset(), frozenset())]
+        for at in sorted(changes):
+            for office, more in changes[at]:
+                roles[office.role] += more
+                areas[office.area] += more
+            posts.append(self._post(frozenset(+roles), frozenset(+areas)))
+        return sorted(changes), posts
 
-def _post(employee_id: EmployeeId, offices: Collection[Office], at: datetime) -> Post:
-    held = [office for office in offices if office.term.holds(at)]
-    roles = frozenset(office.role for office in held if office.role is not None)
-    areas = frozenset(office.area for office in held if office.area is not None)
-    return Post(employee_id=employee_id, roles=roles | {Role.EMPLOYEE} if held else roles, areas=areas)
+    def _post(self, roles: frozenset[Role | None], areas: frozenset[Code | None]) -> Post:
+        """Of whoever holds anything: None stands for an office without a role, or without an area."""
+        return Post(
+            employee_id=self._employee_id,
+            roles=frozenset(role for role in (*roles, Role.EMPLOYEE) if role is not None) if roles else frozenset(),
+            areas=frozenset(area for area in areas if area is not None),
+        )
 
 
 class Lent(Value):
@@ -237,8 +256,7 @@ class Reference(Value):
     def post(self, employee_id: EmployeeId, at: datetime) -> Post:
         """What somebody holds in their own right; empty for whoever holds nothing."""
         held = self.held.get(employee_id)
-        place = 0 if held is None else bisect_right(held.since, at)
-        return held.posts[place - 1] if held is not None and place else Post(employee_id=employee_id)
+        return Post(employee_id=employee_id) if held is None else held.at(at)
 
     def actors(self, employee_id: EmployeeId, wanted: frozenset[Role], *times: datetime) -> Iterator[Actor]:
         """Who asks, with the roles held at all of these times: first in their own right, then with each power lent to
@@ -287,7 +305,7 @@ class Reference(Value):
         )
 
     def _with_offices(self, who: EmployeeId, offices: tuple[Office, ...]) -> Reference:
-        return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held.of(who, offices)})
+        return replace(self, offices={**self.offices, who: offices}, held={**self.held, who: Held(who, offices)})
 
 
 @lru_cache(8)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from aggregates.actor import Role
 from aggregates.business.research import ResearchPublished
 from aggregates.event import Event
@@ -21,14 +24,16 @@ from aggregates.organisation.department import (
     RoleEnded,
 )
 from aggregates.organisation.parameter import PolicyParameterChanged, PolicyParameterDefined
+from aggregates.term import Term
 from aggregates.text import Code, Text
-from projections.reference import Reference
+from projections.reference import Held, Office, Reference
 from tests.given import history, recorded
 
 MAX, ANNA, LEA = EmployeeId("employee-max"), EmployeeId("employee-anna"), EmployeeId("employee-lea")
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TUESDAY, WEDNESDAY, THURSDAY = (MONDAY + timedelta(days=n) for n in (1, 2, 3))
 DESK = Code("customer-service")
+HOUR = timedelta(hours=1)
 
 max_manages = RoleAssigned(employee_id=MAX, role=Role.MANAGER, unit=Code("department"), valid_from=MONDAY)
 anna_serves = RoleAssigned(employee_id=ANNA, role=Role.CUSTOMER_SERVICE, unit=DESK, valid_from=MONDAY)
@@ -61,6 +66,28 @@ def test_an_office_holds_from_its_first_instant_to_its_last() -> None:
     assert roles(reference, ANNA, MONDAY) == {Role.CUSTOMER_SERVICE, Role.EMPLOYEE}
     assert roles(reference, ANNA, WEDNESDAY) == frozenset()
     assert roles(reference, ANNA, MONDAY - timedelta(microseconds=1)) == frozenset()
+
+
+offices = st.builds(
+    Office,
+    term=st.builds(
+        lambda since, lasts: Term(since=MONDAY + since * HOUR, until=None if lasts is None else MONDAY + lasts * HOUR),
+        since=st.integers(0, 9),
+        lasts=st.none() | st.integers(0, 9),
+    ),
+    role=st.sampled_from([None, Role.MANAGER, Role.CUSTOMER_SERVICE]),
+    area=st.sampled_from([None, Code("department"), DESK]),
+)
+
+
+@given(st.lists(offices, max_size=8))
+def test_what_somebody_holds_is_at_each_instant_what_the_offices_in_force_then_come_to(all_of: list[Office]) -> None:
+    held = Held(ANNA, all_of)
+    for at in (MONDAY + n * HOUR / 2 for n in range(-1, 22)):
+        now = [office for office in all_of if office.term.holds(at)]
+        post = held.at(at)
+        assert post.roles == {office.role for office in now if office.role} | ({Role.EMPLOYEE} if now else set())
+        assert post.areas == {office.area for office in now if office.area}
 
 
 def test_a_deputys_areas_are_part_of_the_post() -> None:
