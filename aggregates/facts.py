@@ -86,7 +86,9 @@ class Setting(Fact):
 class CustomerStanding(Fact):
     """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent.
 
-    `objects_to`: the channels by which it does not want to be approached; None stands for all of them.
+    `objects_to`: the channels by which it does not want to be approached; None stands for all of them. `files` are the
+    customer's other ones, merged with this; `owners` are all who ever looked after any of them, and `blocked` is what
+    the one that goes on says.
     """
 
     customer_id: CustomerId
@@ -95,6 +97,12 @@ class CustomerStanding(Fact):
     blocked: bool = False
     merged_into: CustomerId | None = None
     objects_to: tuple[Code | None, ...] = ()
+    files: tuple[CustomerId, ...] = ()
+    owners: tuple[EmployeeId, ...] = ()
+
+    def is_same_as(self, customer_id: CustomerId | None) -> bool:
+        """Is that file one of this customer's?"""
+        return customer_id == self.customer_id or customer_id in self.files
 
 
 class PublishedResearch(Fact):
@@ -142,8 +150,8 @@ class Payable(Value):
 
 
 class ContractStanding(Fact):
-    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, of which amount; and what is to
-    be paid by it, each instalment under its number."""
+    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, of which amount, over since
+    when; and what is to be paid by it, each instalment under its number."""
 
     contract_id: ContractId
     customer_id: CustomerId | None = None
@@ -151,6 +159,7 @@ class ContractStanding(Fact):
     amount: Decimal = Decimal(0)
     authors: tuple[EmployeeId, ...] = ()
     signed_at: datetime | None = None
+    ended_at: datetime | None = None
     content: ContentHash | None = None
     payments: Mapping[Code, Payable] = {}
 
@@ -163,7 +172,7 @@ class LegalClearance(Fact):
 
 
 class Override(Value):
-    """Leave to go beyond a limit for one contract, by so much at most, up to an instant."""
+    """Leave to go beyond a limit for one contract, by so much at most in all, up to an instant."""
 
     amount: Decimal
     until: datetime
@@ -185,12 +194,14 @@ class CreditStanding(Fact):
     files: tuple[CustomerId, ...] = ()
 
     def covers(self, contract_id: ContractId, amount: Decimal, at: datetime) -> bool:
-        """May so much be added at an instant: within a limit that is good then, or by leave for this contract?"""
-        override = self.overrides.get(contract_id)
-        if override is not None and at < override.until and amount <= override.amount:
-            return True
+        """May so much be added at an instant: within a limit that is good then, and by leave for this contract as far
+        beyond it as that goes? A limit that is not good counts as none."""
         good = self.valid_until is not None and at < self.valid_until and not self.suspended
-        return good and self.exposure + amount <= self.limit
+        override = self.overrides.get(contract_id)
+        leave = override.amount if override is not None and at < override.until else None
+        if not good and leave is None:
+            return False
+        return self.exposure + amount <= (self.limit if good else 0) + (leave or 0)
 
 
 class RecordClassStanding(Fact):

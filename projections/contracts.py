@@ -267,6 +267,7 @@ async def contract_standing(db: Database, contract_id: ContractId) -> ContractSt
         amount=row.amount,
         authors=row.authors,
         signed_at=row.signed_at,
+        ended_at=row.ended_at,
         content=row.content if row.proposed is None else row.proposed.content,
         payments={one.number: Payable(amount=one.amount, due=one.due) for one in row.terms.payments},
     )

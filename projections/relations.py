@@ -34,13 +34,15 @@ from projections.customers import CustomerRow, customers
 from projections.fact import fact
 from projections.question import Database, matching, question, select
 from projections.row import Row, View, the
+from projections.survivors import files_of
 
 TEAM = frozenset({*DESKS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR})
 READERS = Readers(everything=TEAM, own=frozenset({Role.EMPLOYEE}))
 
 
 class RelationRow(Row):
-    """What we think of a customer, which is not shown to it. `phase_since`: since when; `ended`: its file is merged."""
+    """What we think of a customer, which is not shown to it. `phase_since`: since when; `ended`: its file is merged;
+    `owners`: all who ever looked after it."""
 
     of_person = ("owner_id",)
 
@@ -53,6 +55,7 @@ class RelationRow(Row):
     blocked: bool = False
     ended: bool = False
     owner_id: EmployeeId | None = None
+    owners: tuple[EmployeeId, ...] = ()
     contract_id: ContractId | None = None
     contacts: int = 0
     last_contact_at: datetime | None = None
@@ -65,7 +68,8 @@ def registered(record: Recorded[CustomerRegistered]) -> RelationRow:
 
 
 def owned(row: RelationRow, record: Recorded[AccountOwnerAssigned]) -> RelationRow:
-    return replace(row, owner_id=record.event.owner_id)
+    owner_id = record.event.owner_id
+    return replace(row, owner_id=owner_id, owners=tuple(dict.fromkeys((*row.owners, owner_id))))
 
 
 def need_recorded(row: RelationRow, record: Recorded[CustomerNeedRecorded]) -> RelationRow:
@@ -127,21 +131,23 @@ relations = View(
 )
 
 
-@fact(customers, relations)
+@fact(customers, relations, also_about="files")
 async def standing(db: Database, customer_id: CustomerId) -> CustomerStanding:
     """Nothing is known of somebody without a file."""
-    files = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)
-    if not files:
+    found = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)
+    if not found:
         return CustomerStanding(customer_id=customer_id)
-    ours = await select(db, RelationRow, "SELECT * FROM relation_row WHERE customer_id = %s", customer_id)
-    (file,) = files
+    (file,), files = found, await files_of(db, customer_id)
+    ours = await select(db, RelationRow, "SELECT * FROM relation_row WHERE customer_id = ANY(%s)", list(files))
     return CustomerStanding(
         customer_id=customer_id,
         owner_id=file.owner_id,
         file_score=file.file_score,
-        blocked=any(row.blocked for row in ours),
+        blocked=any(row.blocked for row in [row for row in ours if not row.ended] or ours),
         merged_into=file.merged_into,
         objects_to=file.objects_to,
+        files=tuple(other for other in files if other != customer_id),
+        owners=tuple(dict.fromkeys(owner for row in ours for owner in row.owners)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum, auto
@@ -25,11 +26,14 @@ AUTHORITIES = (Role.DEPUTY, Role.MANAGER)
 
 
 class ContractDrafted(Event):
+    """`agreed_price` is what the negotiation came to, where there was one."""
+
     customer_id: CustomerId
     terms: Terms
     drafted_by: tuple[EmployeeId, ...]
     opportunity_id: OpportunityId | None = None
     negotiation_id: NegotiationId | None = None
+    agreed_price: Decimal | None = None
 
 
 class ContractRedrafted(Event):
@@ -143,7 +147,8 @@ class Handover(StrEnum):
 
 
 class Contract(Value):
-    """`proposed`: the version that waits for its signature, `approval` is of it; `terms`: those in force.
+    """`proposed`: the version that waits for its signature, `approval` is of it; `terms`: those in force; `texts`:
+    which terms each file says, so that whoever names the file names the terms.
 
     Whoever drafted any version of it never decides on another.
     """
@@ -154,6 +159,8 @@ class Contract(Value):
     authors: tuple[EmployeeId, ...] = ()
     proposed: Terms | None = None
     terms: Terms | None = None
+    texts: Mapping[ContentHash, Terms] = {}
+    agreed_price: Decimal | None = None
     approval: ContractApproved | None = None
     handover: Handover = Handover.NONE
     fulfilled: frozenset[Code] = frozenset()
@@ -174,17 +181,19 @@ class Contract(Value):
             raise Refused("This contract is on record: redraft it.")
         if customer.merged_into is not None:
             raise Refused("This customer is now {id}: contract with that one.", id=customer.merged_into)
-        if customer.blocked:
-            raise Refused("This customer is blocked: no contract is made with it.")
-        if agreed is not None and (agreed.price is None or agreed.customer_id != customer_id):
+        _must_not_be_blocked(customer)
+        if agreed is not None and (agreed.price is None or not customer.is_same_as(agreed.customer_id)):
             raise Refused("This negotiation has not come to terms with this customer.")
         terms.check()
+        agreed_price = None if agreed is None else agreed.price
+        _must_say_what_was_agreed(terms, agreed_price)
         return ContractDrafted(
             customer_id=customer_id,
             terms=terms,
             drafted_by=by.people,
             opportunity_id=opportunity_id,
             negotiation_id=negotiation_id,
+            agreed_price=agreed_price,
         )
 
     @command(by=SELLERS, clause="3.1.3-c")
@@ -192,6 +201,8 @@ class Contract(Value):
         """Another version before the signature: it is reviewed and approved anew."""
         customer_id = self._require("Only a draft is redrafted: amend what is signed.", Status.DRAFTED)
         terms.check()
+        _must_say_what_was_agreed(terms, self.agreed_price)
+        self._must_be_another_file(terms)
         _must_not_have_reviewed(by, terms, clearance)
         return ContractRedrafted(customer_id=customer_id, terms=terms, drafted_by=by.people)
 
@@ -201,6 +212,7 @@ class Contract(Value):
         be otherwise."""
         customer_id = self._require("Only what is signed is amended.", Status.SIGNED)
         terms.check()
+        self._must_be_another_file(terms)
         _must_not_have_reviewed(by, terms, clearance)
         if self.terms is not None and (gone := terms.lacks(self.terms)):
             raise Refused("These are promised and cannot be left out: {numbers}.", numbers=", ".join(gone))
@@ -212,13 +224,15 @@ class Contract(Value):
         by: Actor,
         content: ContentHash,
         clearance: LegalClearance,
+        customer: CustomerStanding,
         limits: Annotated[Setting, parameter("P-39")],
     ) -> ContractApproved:
         """Agree to this very text, which counsel has let pass."""
         customer_id, proposed = self._must_await_signature()
+        _must_not_be_blocked(customer)
         self._must_be_reviewed(content, proposed, clearance)
         self._require_another("Whoever drafted the contract does not approve it.", by)
-        _must_have_authority(by, proposed.amount, limits)
+        _must_have_authority(by, self._at_stake(proposed), limits)
         if self.approval is not None:
             raise Refused("This text is approved already.")
         return ContractApproved(customer_id=customer_id, content=content, amount=proposed.amount, approved_by=by.people)
@@ -246,15 +260,17 @@ class Contract(Value):
         signed_for_customer: Text,
         clearance: LegalClearance,
         credit: CreditStanding,
+        customer: CustomerStanding,
         limits: Annotated[Setting, parameter("P-39")],
     ) -> ContractSigned | ContractAmended:
         """Sign what was reviewed and approved, to the byte; `place` says where the seal was put."""
         customer_id, proposed = self._must_await_signature()
+        _must_not_be_blocked(customer)
         self._must_be_reviewed(content, proposed, clearance)
         if self.approval is None or self.approval.content != content:
             raise Refused("This very text has not been approved.")
         self._require_another("Whoever drafted the contract does not sign it.", by)
-        _must_have_authority(by, proposed.amount, limits)
+        _must_have_authority(by, self._at_stake(proposed), limits)
         added = proposed.amount - (self.terms.amount if self.terms is not None else 0)
         if added > 0 and not credit.covers(clearance.contract_id, added, at):
             raise Refused(
@@ -323,7 +339,7 @@ class Contract(Value):
         match event:
             case ContractDrafted(customer_id=customer_id, opportunity_id=opportunity_id):
                 begun = replace(self, status=Status.DRAFTED, customer_id=customer_id, opportunity_id=opportunity_id)
-                return replace(begun, **self._proposing(event))
+                return replace(begun, agreed_price=event.agreed_price, **self._proposing(event))
             case ContractRedrafted() | ContractAmendmentDrafted():
                 return replace(self, **self._proposing(event))
             case ContractApproved():
@@ -351,7 +367,8 @@ class Contract(Value):
     def _proposing(self, event: ContractDrafted | ContractRedrafted | ContractAmendmentDrafted) -> dict[str, Any]:
         """Another version waits, which nobody has approved yet."""
         authors = tuple(dict.fromkeys((*self.authors, *event.drafted_by)))
-        return {"proposed": event.terms, "approval": None, "authors": authors}
+        texts = {**self.texts, event.terms.content: event.terms}
+        return {"proposed": event.terms, "approval": None, "authors": authors, "texts": texts}
 
     def _require(self, otherwise: LiteralString, status: Status) -> CustomerId:
         if self.status is not status or self.customer_id is None:
@@ -362,6 +379,15 @@ class Contract(Value):
         if self.status not in {Status.DRAFTED, Status.SIGNED} or self.proposed is None or self.customer_id is None:
             raise Refused("Nothing of this contract waits for a signature.")
         return self.customer_id, self.proposed
+
+    def _at_stake(self, proposed: Terms) -> Decimal:
+        """What is decided about: giving up what is signed weighs as much as adding to it."""
+        return proposed.amount if self.terms is None else max(proposed.amount, self.terms.amount)
+
+    def _must_be_another_file(self, terms: Terms) -> None:
+        """Or else counsel would have read something else under the same hash."""
+        if self.texts.get(terms.content, terms) != terms:
+            raise Refused("This file was drafted with other terms: what says something else is another file.")
 
     def _must_be_reviewed(self, content: ContentHash, proposed: Terms, clearance: LegalClearance) -> None:
         if content != proposed.content:
@@ -383,6 +409,16 @@ def _must_not_have_reviewed(by: Actor, terms: Terms, clearance: LegalClearance) 
     """Or else somebody could let a text pass first and put it into the contract afterwards."""
     if any(map(by.speaks_for, clearance.passed.get(terms.content, ()))):
         raise Refused("Whoever reviewed this text does not draft it.")
+
+
+def _must_say_what_was_agreed(terms: Terms, agreed_price: Decimal | None) -> None:
+    if agreed_price is not None and terms.amount < agreed_price:
+        raise Refused("The negotiation came to {price}: a contract over less is negotiated anew.", price=agreed_price)
+
+
+def _must_not_be_blocked(customer: CustomerStanding) -> None:
+    if customer.blocked:
+        raise Refused("This customer is blocked: no contract is made with it.")
 
 
 def _must_have_authority(by: Actor, amount: Decimal, limits: Setting) -> None:

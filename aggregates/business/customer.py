@@ -268,11 +268,13 @@ class Customer(Value):
     ) -> CustomerActivated | None:
         """The customer has become one: a contract with it is signed."""
         self._must_be_welcome()
-        if contract.customer_id != file.customer_id:
+        if not file.is_same_as(contract.customer_id):
             raise Refused("{contract_id} is a contract with another customer.", contract_id=contract_id)
         if contract.signed_at is None:
             raise Refused("{contract_id} is not signed: a customer is active by a signed contract.",
                           contract_id=contract_id)  # fmt: skip
+        if contract.ended_at is not None:
+            raise Refused("{contract_id} is over: nobody is a customer by it any more.", contract_id=contract_id)
         return None if self.phase is Phase.ACTIVE else CustomerActivated(contract_id=contract_id)
 
     @command(by=LEADS, clause="2.2.3-b")

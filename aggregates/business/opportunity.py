@@ -15,7 +15,7 @@ from aggregates.event import Event, command
 from aggregates.facts import ContractStanding, CustomerStanding, OpportunityStanding, Post, Setting, about, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.refused import Refused
-from aggregates.text import Code, Text
+from aggregates.text import Code, Text, unique
 from aggregates.value import Value
 
 SELLERS = (Role.BUSINESS_DEVELOPMENT, Role.BUSINESS_DEVELOPMENT_LEAD)
@@ -92,7 +92,7 @@ class OpportunityWon(Event):
     """What came of it; of an imported one no contract is known, and perhaps no customer."""
 
     customer_id: CustomerId | None
-    contract_id: ContractId | None
+    contract_id: Annotated[ContractId | None, unique("won-by")]
     value: Decimal
 
 
@@ -243,7 +243,9 @@ class Opportunity(Value):
         if contract.signed_at is None:
             raise Refused("{contract_id} is not signed: an opportunity is won by a signed contract.",
                           contract_id=contract_id)  # fmt: skip
-        if contract.customer_id != customer.customer_id:
+        if contract.ended_at is not None:
+            raise Refused("{contract_id} is over: nothing is won by it any more.", contract_id=contract_id)
+        if not customer.is_same_as(contract.customer_id):
             raise Refused("{contract_id} is a contract with another customer.", contract_id=contract_id)
         if contract.opportunity_id not in {None, this.opportunity_id}:
             raise Refused("{contract_id} comes from another opportunity.", contract_id=contract_id)

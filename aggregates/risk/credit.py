@@ -106,7 +106,8 @@ CreditEvent: TypeAlias = (
 
 
 class Credit(Value):
-    """`assessors` are all who ever assessed the customer: an earlier version of the assessment counts as well."""
+    """`assessors` are all who ever assessed the customer, `requesters` all who ever asked to go beyond the limit for a
+    contract: an earlier version counts as well."""
 
     customer_id: CustomerId | None = None
     assessment: CreditAssessed | None = None
@@ -114,6 +115,7 @@ class Credit(Value):
     valid_until: datetime | None = None
     suspended: bool = False
     requests: Mapping[ContractId, CreditOverrideRequested] = {}
+    requesters: Mapping[ContractId, frozenset[EmployeeId]] = {}
 
     @command(by=ASSESSORS, clause="5.2.2-a", opens=True)
     def assess(
@@ -198,8 +200,8 @@ class Credit(Value):
     ) -> CreditOverrideApproved:
         """Let this one contract go beyond the limit, as it was asked for."""
         asked = self._asked(contract_id)
-        if any(by.speaks_for(requester) for requester in asked.requested_by):
-            raise Refused("Whoever asked to go beyond the limit cannot approve it.")
+        if any(map(by.speaks_for, self.requesters.get(contract_id, ()))):
+            raise Refused("Whoever ever asked to go beyond the limit for this contract cannot approve it.")
         _must_not_own(by, customer)
         _must_have_authority(by, asked.amount, authority)
         if asked.until <= at:
@@ -243,8 +245,13 @@ class Credit(Value):
                 return replace(self, valid_until=valid_until)
             case CreditLimitExpired():
                 return replace(self, valid_until=None)
-            case CreditOverrideRequested(contract_id=contract_id):
-                return replace(self, requests={**self.requests, contract_id: event})
+            case CreditOverrideRequested(contract_id=contract_id, requested_by=requested_by):
+                requesters = self.requesters.get(contract_id, frozenset()).union(requested_by)
+                return replace(
+                    self,
+                    requests={**self.requests, contract_id: event},
+                    requesters={**self.requesters, contract_id: requesters},
+                )
             case CreditOverrideApproved() | CreditOverrideRejected():
                 others = {contract: asked for contract, asked in self.requests.items() if contract != event.contract_id}
                 return replace(self, requests=others)
@@ -314,8 +321,8 @@ def grade_of(score: int, scorecard: Setting) -> Grade:
 
 
 def _must_not_own(by: Actor, customer: CustomerStanding) -> None:
-    if by.speaks_for(customer.owner_id):
-        raise Refused("Whoever looks after the customer cannot decide on its credit.")
+    if any(map(by.speaks_for, customer.owners)):
+        raise Refused("Whoever looks after the customer, or has done so, cannot decide on its credit.")
 
 
 def _must_have_authority(by: Actor, amount: Decimal, authority: Setting) -> None:

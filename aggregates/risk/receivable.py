@@ -145,7 +145,8 @@ ReceivableEvent: TypeAlias = (
 
 
 class Receivable(Value):
-    """`payments` are those not reversed, each under its reference; `toward` are those made since the promise.
+    """`payments` are those not reversed, each under its reference; `toward` are those made since the promise;
+    `requesters` all who ever asked to write it off.
 
     `conceding`: the customer was right, and nobody is reminded until the manager has decided on what we concede.
     """
@@ -162,6 +163,7 @@ class Receivable(Value):
     promised: Decimal = Decimal(0)
     toward: frozenset[Code] = frozenset()
     request: WriteOffRequested | None = None
+    requesters: frozenset[EmployeeId] = frozenset()
     conceding: bool = False
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b", opens=True)
@@ -321,8 +323,8 @@ class Receivable(Value):
     def approve_write_off(self, by: Actor) -> Iterable[Event]:
         """Give up what was asked for."""
         raised, asked = self._must_be_open(), self._must_be_asked()
-        if any(by.speaks_for(requester) for requester in asked.requested_by):
-            raise Refused("Whoever asked for the write-off cannot approve it.")
+        if any(map(by.speaks_for, self.requesters)):
+            raise Refused("Whoever ever asked for a write-off of this cannot approve it.")
         if asked.amount > self.open_amount:
             raise Refused("Only {open} is still open: have it asked for anew.", open=self.open_amount)
         yield ReceivableWrittenOff(customer_id=raised.customer_id, contract_id=raised.contract_id, amount=asked.amount)
@@ -368,8 +370,8 @@ class Receivable(Value):
                 return replace(self, level=level)
             case HandedToLegal():
                 return replace(self, at_legal=True)
-            case WriteOffRequested():
-                return replace(self, request=event)
+            case WriteOffRequested(requested_by=requested_by):
+                return replace(self, request=event, requesters=self.requesters.union(requested_by))
             case WriteOffRejected():
                 return replace(self, request=None)
             case ReceivableWrittenOff(amount=amount):

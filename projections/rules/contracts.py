@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import sha256
 from typing import Any
+
+from msgspec.json import encode as to_json
 
 from aggregates.actor import Role
 from aggregates.business.contract import (
@@ -19,15 +24,26 @@ from aggregates.business.contract import (
     ContractTerminated,
     ContractVoided,
 )
-from aggregates.business.negotiation import NegotiationBriefApproved, NegotiationOpened
+from aggregates.business.customer import CustomerBlocked, CustomerUnblocked
+from aggregates.business.negotiation import (
+    BelowFloorApproved,
+    NegotiationBriefApproved,
+    NegotiationBriefPrepared,
+    NegotiationBriefReturned,
+    NegotiationBrokenOff,
+    NegotiationOpened,
+    TermsAgreed,
+)
 from aggregates.business.opportunity import NeedsConfirmed, OpportunityAbandoned, OpportunityLost, OpportunityReopened
-from aggregates.ids import ContractId, OpportunityId
-from aggregates.risk.legal_review import LegalReviewPassed
+from aggregates.event import Recorded
+from aggregates.ids import ContractId, CustomerId, NegotiationId, OpportunityId
+from aggregates.risk.legal_review import LegalReviewPassed, LegalReviewRejected
+from projections.reference import Reference
 from projections.rules.rule import Mode, Rule
 from projections.rules.templates.following import Stage, Succession
 from projections.rules.templates.people import ACTOR, AuthorityAt, ByAmount, FourEyes, InCharge
 from projections.rules.templates.preceding import Precedence
-from projections.rules.templates.values import Equality
+from projections.rules.templates.values import Equality, Threshold
 from projections.rules.term import Limit
 
 LADDER = (Role.BUSINESS_DEVELOPMENT_LEAD, Role.DEPUTY, Role.MANAGER)
@@ -37,6 +53,41 @@ ENDS = (ContractTerminated, ContractExpired)
 BY_AMOUNT = ByAmount(field="amount", parameter="P-39", value="deputy", within=(Role.DEPUTY, Role.MANAGER))
 
 A_CONTRACT: dict[str, Any] = {"cases": ContractId, "owed_by": Role.BUSINESS_DEVELOPMENT, "ladder": LADDER}
+
+Known = Mapping[str, str]
+
+
+def _agreed(known: Known, record: Recorded[Any]) -> Known:
+    event = record.event
+    if isinstance(event, ContractDrafted) and event.agreed_price is not None:
+        return {**known, "agreed": str(event.agreed_price)}
+    return known
+
+
+def _less_than_agreed(known: Known, record: Recorded[Any], _reference: Reference) -> str | None:
+    return "less than agreed" if record.event.terms.amount < Decimal(known.get("agreed", "0")) else None
+
+
+def _texts(known: Known, record: Recorded[Any]) -> Known:
+    """What each file says, by a hash of its terms; and whether the last one said something else before."""
+    terms = record.event.terms
+    now = sha256(to_json(terms)).hexdigest()
+    return {**known, terms.content: now, "otherwise": "" if known.get(terms.content, now) == now else "yes"}
+
+
+def _said_otherwise(known: Known, _record: Recorded[Any], _reference: Reference) -> str | None:
+    return "one file with two sets of terms" if known["otherwise"] else None
+
+
+def _blocked(known: Known, record: Recorded[Any]) -> Known:
+    if isinstance(record.event, CustomerBlocked | CustomerUnblocked):
+        return {"blocked": "yes"} if isinstance(record.event, CustomerBlocked) else {}
+    return known
+
+
+def _while_blocked(known: Known, _record: Recorded[Any], _reference: Reference) -> str | None:
+    return "customer blocked" if known else None
+
 
 KNOWN_AND_BRIEFED = Precedence(
     "R-BD-5",
@@ -54,6 +105,66 @@ KNOWN_AND_BRIEFED = Precedence(
     ladder=LADDER,
 )
 
+BRIEFED = Precedence(
+    "R-BD-5.1",
+    "Each negotiation has a brief of its own that is approved as it stands.",
+    cases=NegotiationId,
+    clauses=("2.2.3-c", "3.1.3-b"),
+    mode=Mode.PREVENT,
+    on=(NegotiationBriefPrepared, NegotiationBriefReturned),
+    first=(NegotiationBriefApproved,),
+    then=(NegotiationOpened,),
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+    ladder=LADDER,
+)
+
+BRIEF_OF_ANOTHER = FourEyes(
+    "R-GEN-2.brief",
+    "Nobody approves a brief that they wrote, in whichever version.",
+    cases=NegotiationId,
+    clauses=("1.3.1", "3.1.3-b"),
+    mode=Mode.PREVENT,
+    first={NegotiationBriefPrepared: "authors"},
+    second={NegotiationBriefApproved: ACTOR},
+    ever=True,
+    in_order=True,
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+)
+
+FLOOR_OF_ANOTHER = FourEyes(
+    "R-GEN-2.floor",
+    "Nobody who negotiates approves terms below the floor.",
+    cases=NegotiationId,
+    clauses=("1.3.1", "3.1.3-c"),
+    mode=Mode.PREVENT,
+    first={NegotiationBriefPrepared: "team"},
+    second={BelowFloorApproved: ACTOR},
+    ever=True,
+    in_order=True,
+    over=(NegotiationBrokenOff, TermsAgreed),
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+)
+
+BRIEF_BY_AUTHORITY = AuthorityAt(
+    "R-GEN-1.brief",
+    "A brief is approved by the deputy, or by the manager where more is at stake.",
+    cases=NegotiationId,
+    clauses=("1.3.1", "2.2.2-a", "3.1.3-b"),
+    mode=Mode.PREVENT,
+    of={NegotiationBriefApproved: ByAmount("amount", "P-45", "deputy", (Role.DEPUTY, Role.MANAGER))},
+)
+
+AS_AGREED = Threshold(
+    "R-BD-5.2",
+    "A contract is over no less than what its negotiation came to.",
+    clauses=("3.1.3-c",),
+    mode=Mode.PREVENT,
+    at=(ContractDrafted, ContractRedrafted),
+    learn=_agreed,
+    breach=_less_than_agreed,
+    **A_CONTRACT,
+)
+
 REVIEWED = Precedence(
     "R-BD-6",
     "What is signed has passed legal review, to the byte.",
@@ -62,8 +173,9 @@ REVIEWED = Precedence(
     on=(ContractDrafted,),
     first=(LegalReviewPassed,),
     then=SIGNATURES,
-    same={LegalReviewPassed: "content", ContractSigned: "content", ContractAmended: "content"},
-    case_in={LegalReviewPassed: "contract_id"},
+    same=dict.fromkeys((LegalReviewPassed, LegalReviewRejected, *SIGNATURES), "content"),
+    revoked=(LegalReviewRejected,),
+    case_in={LegalReviewPassed: "contract_id", LegalReviewRejected: "contract_id"},
     shelved=(ContractVoided,),
     **A_CONTRACT,
 )
@@ -102,6 +214,32 @@ ONE_TEXT = Equality(
     **A_CONTRACT,
 )
 
+ONE_FILE_ONE_THING = Threshold(
+    "R-BD-10.1",
+    "Each file of a contract says one thing: whoever names the file has named the terms.",
+    clauses=("3.1.3-c",),
+    mode=Mode.PREVENT,
+    at=DRAFTS,
+    learn=_texts,
+    breach=_said_otherwise,
+    **A_CONTRACT,
+)
+
+NOT_WITH_THE_BLOCKED = Threshold(
+    "R-BD-10.2",
+    "With a blocked customer no contract is drafted, approved or signed.",
+    clauses=("3.1.2-c", "3.1.3-c"),
+    mode=Mode.PREVENT,
+    cases=CustomerId,
+    known=(CustomerBlocked, CustomerUnblocked),
+    at=(ContractDrafted, ContractApproved, *SIGNATURES),
+    case_in=dict.fromkeys((ContractDrafted, ContractApproved, *SIGNATURES), "customer_id"),
+    learn=_blocked,
+    breach=_while_blocked,
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+    ladder=LADDER,
+)
+
 NOT_BY_ITS_DRAFTER = FourEyes(
     "R-GEN-2.4",
     "Nobody approves or signs a contract that they drafted, in whichever version.",
@@ -136,9 +274,16 @@ IN_THEIR_AREA = InCharge(
 
 RULES: tuple[Rule, ...] = (
     KNOWN_AND_BRIEFED,
+    BRIEFED,
+    AS_AGREED,
     REVIEWED,
     HANDED_OVER,
     ONE_TEXT,
+    ONE_FILE_ONE_THING,
+    NOT_WITH_THE_BLOCKED,
+    BRIEF_OF_ANOTHER,
+    FLOOR_OF_ANOTHER,
+    BRIEF_BY_AUTHORITY,
     NOT_BY_ITS_DRAFTER,
     BY_AUTHORITY,
     IN_THEIR_AREA,

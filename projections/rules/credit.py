@@ -100,22 +100,20 @@ def _news(known: Known, record: Recorded[Any]) -> Known:
 
 
 def beyond_the_limit(known: Known, record: Recorded[Any], _reference: Reference) -> str | None:
-    """Does the customer come to owe more than the limit, without leave for this contract?"""
-    if _amount(known, "grown") <= 0 or _amount(known, "exposure") <= _amount(known, "limit"):
-        return None
-    return None if has_leave(known, record, _amount(known, "grown")) else "exposure beyond the limit"
+    """Does the customer come to owe more than the limit, and more than this contract has leave for beyond it?"""
+    most = _amount(known, "limit") + leave(known, record)
+    return "exposure beyond the limit" if _amount(known, "grown") > 0 and _amount(known, "exposure") > most else None
 
 
-def has_leave(known: Known, record: Recorded[Any], amount: Decimal) -> bool:
-    """Was this contract let go beyond the limit, by so much, at that time?"""
+def leave(known: Known, record: Recorded[Any]) -> Decimal:
+    """By how much this contract was let go beyond the limit at that time."""
     until = known.get(f"leave until {record.stream_id}")
-    if until is None or record.effective_at >= datetime.fromisoformat(until):
-        return False
-    return amount <= _amount(known, f"leave {record.stream_id}")
+    over = until is None or record.effective_at >= datetime.fromisoformat(until)
+    return Decimal(0) if over else _amount(known, f"leave {record.stream_id}")
 
 
 def what_is_decided(known: Known, record: Recorded[Any]) -> Known:
-    """How the customer was assessed, and on which assessment the limit rests."""
+    """How the customer was assessed, on which assessment the limit rests, and what a contract has added just now."""
     match record.event:
         case CreditAssessed(grade=grade):
             return {**known, "assessed": record.effective_at.isoformat(), "grade": grade.value}
@@ -128,13 +126,17 @@ def what_is_decided(known: Known, record: Recorded[Any]) -> Known:
             return {name: value for name, value in known.items() if name != "suspended"}
         case CreditOverrideApproved():
             return {**known, **_news(known, record)}
+        case ContractSigned(amount=amount) | ContractAmended(amount=amount):
+            added = amount - _amount(known, f"signed {record.stream_id}")
+            return {**known, **_news(known, record), "added": str(added)}
         case _:
             return known
 
 
 def signed_without_credit(known: Known, record: Recorded[Any], reference: Reference) -> str | None:
     """Was there a limit by an assessment still good, and did the contract stay inside it, or had it leave?"""
-    if has_leave(known, record, record.event.amount):
+    added, most = _amount(known, "added"), leave(known, record)
+    if added <= most:
         return None
     if "limit" not in known:
         return "no limit approved"
@@ -144,7 +146,7 @@ def signed_without_credit(known: Known, record: Recorded[Any], reference: Refere
         return "credit suspended"
     if record.effective_at >= _good_until(known, reference):
         return "limit expired"
-    return "contract beyond the limit" if record.event.amount > _amount(known, "limit") else None
+    return "contract beyond the limit" if added > _amount(known, "limit") + most else None
 
 
 def _good_until(known: Known, reference: Reference) -> datetime:
@@ -156,13 +158,13 @@ def _good_until(known: Known, reference: Reference) -> datetime:
 
 CREDIT_CHECKED = Threshold(
     "R-BD-7",
-    "A contract is signed only inside a limit whose assessment is still good, or by leave for this contract.",
+    "A contract is signed or grows only inside a limit whose assessment is still good, or by leave for this contract.",
     cases=CustomerId,
     clauses=("1.3.4", "2.2.3-c", "3.1.3-c", "5.2.2-a"),
     mode=Mode.PREVENT,
     known=(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased),
-    at=(ContractSigned,),
-    case_in=_of_customers(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased, ContractSigned),
+    at=(ContractSigned, ContractAmended),
+    case_in=_of_customers(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased, ContractSigned, ContractAmended),
     learn=what_is_decided,
     breach=signed_without_credit,
 )
@@ -210,14 +212,15 @@ DUNNED = Succession(
 
 NOT_THE_OWNER = FourEyes(
     "R-GEN-2.5",
-    "Whoever looks after a customer does not approve its limit.",
+    "Whoever looks after a customer, or ever did, does not decide on its credit.",
     cases=CustomerId,
     clauses=("1.3.1", "5.2.2-a"),
     mode=Mode.PREVENT,
     first={AccountOwnerAssigned: "owner_id"},
-    second={CreditLimitApproved: ACTOR},
+    second=dict.fromkeys((*DECIDED, CreditReleased), ACTOR),
+    ever=True,
     in_order=True,
-    case_in=_of_customers(CreditLimitApproved),
+    case_in=_of_customers(*DECIDED, CreditReleased),
 )
 
 NOT_THE_ASSESSOR = FourEyes(
@@ -234,12 +237,13 @@ NOT_THE_ASSESSOR = FourEyes(
 
 NOT_THE_REQUESTER = FourEyes(
     "R-GEN-2.7",
-    "Whoever asks to go beyond a limit does not approve it.",
+    "Whoever ever asked to go beyond a limit for a contract does not approve it.",
     cases=ContractId,
     clauses=("1.3.1", "5.2.2-a"),
     mode=Mode.PREVENT,
     first={CreditOverrideRequested: ACTOR},
     second={CreditOverrideApproved: ACTOR},
+    ever=True,
     in_order=True,
     case_in={CreditOverrideRequested: "contract_id", CreditOverrideApproved: "contract_id"},
 )
@@ -258,12 +262,13 @@ BY_AUTHORITY = AuthorityAt(
 
 NOT_BY_WHO_ASKED = FourEyes(
     "R-GEN-2.write-off",
-    "Whoever asks that something is written off does not approve it.",
+    "Whoever ever asked that something is written off does not approve it.",
     cases=ReceivableId,
     clauses=("1.3.1", "5.2.2-b"),
     mode=Mode.PREVENT,
     first={WriteOffRequested: ACTOR},
     second={ReceivableWrittenOff: ACTOR},
+    ever=True,
     in_order=True,
 )
 

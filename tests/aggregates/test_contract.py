@@ -92,7 +92,7 @@ good = CreditStanding(customer_id=ACME, limit=Decimal(500_000), valid_until=MOND
 
 def signing(by: Actor = DEPUTY, content: ContentHash = TEXT, **facts: Any) -> dict[str, Any]:
     """The arguments of `sign`, with other facts where asked for."""
-    known = {"clearance": cleared, "credit": good, "limits": limits} | facts
+    known = {"clearance": cleared, "credit": good, "customer": customer, "limits": limits} | facts
     return {"by": by, "at": MONDAY, "content": content, "place": HERE, "signed_for_customer": THEM} | known
 
 
@@ -124,7 +124,28 @@ def test_from_a_negotiation_only_what_was_agreed() -> None:
     theirs = replace(agreed, customer_id=CustomerId("customer-other"))
     given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, None, talks, theirs).then_refused("to terms")
     given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, None, talks, agreed).then(
-        replace(drafted, opportunity_id=None, negotiation_id=talks)
+        replace(drafted, opportunity_id=None, negotiation_id=talks, agreed_price=Decimal(400_000))
+    )
+
+
+def test_3_1_3_c_no_version_is_over_less_than_was_agreed() -> None:
+    talks, refused = NegotiationId("negotiation-1"), "came to 400000"
+    agreed = AgreedTerms(negotiation_id=talks, customer_id=ACME, price=Decimal(400_000), payment_days=30)
+    less, more = of_amount(399_999, OTHER), of_amount(400_001, OTHER)
+    given(Contract).when(Contract.draft, SELLER, ACME, less, customer, None, talks, agreed).then_refused(refused)
+    begun = replace(drafted, negotiation_id=talks, agreed_price=Decimal(400_000))
+    given(Contract, begun).when(Contract.redraft, SELLER, less, cleared).then_refused(refused)
+    given(Contract, begun).when(Contract.redraft, SELLER, more, cleared).then(
+        ContractRedrafted(customer_id=ACME, terms=more, drafted_by=(ANNA,))
+    )
+
+
+def test_after_a_merger_the_customer_that_goes_on_signs_what_the_other_file_agreed_to() -> None:
+    old, talks = CustomerId("customer-old"), NegotiationId("negotiation-1")
+    agreed = AgreedTerms(negotiation_id=talks, customer_id=old, price=Decimal(400_000), payment_days=30)
+    goes_on = replace(customer, files=(old,))
+    given(Contract).when(Contract.draft, SELLER, ACME, terms, goes_on, None, talks, agreed).then(
+        replace(drafted, opportunity_id=None, negotiation_id=talks, agreed_price=Decimal(400_000))
     )
 
 
@@ -148,14 +169,14 @@ def test_terms_that_contradict_themselves_are_refused(wrong: Terms, because: str
 
 
 def test_3_1_3_c_what_was_reviewed_and_approved_is_signed() -> None:
-    given(Contract, drafted).when(Contract.approve, DEPUTY, TEXT, cleared, limits).then(approved)
+    given(Contract, drafted).when(Contract.approve, DEPUTY, TEXT, cleared, customer, limits).then(approved)
     given(Contract, drafted, approved).when(Contract.sign, **signing()).then(signed)
 
 
 def test_5_2_4_a_nothing_is_approved_or_signed_that_counsel_has_not_let_pass() -> None:
     nothing = LegalClearance(contract_id=THIS)
     refused = "This very text has not passed legal review."
-    given(Contract, drafted).when(Contract.approve, DEPUTY, TEXT, nothing, limits).then_refused(refused)
+    given(Contract, drafted).when(Contract.approve, DEPUTY, TEXT, nothing, customer, limits).then_refused(refused)
     given(Contract, drafted, approved).when(Contract.sign, **signing(clearance=nothing)).then_refused(refused)
 
 
@@ -170,6 +191,29 @@ def test_a_new_draft_takes_a_new_review_and_a_new_approval() -> None:
     )
 
 
+def test_3_1_3_c_one_file_says_one_thing_so_that_its_hash_stands_for_the_terms() -> None:
+    refused = "what says something else is another file"
+    given(Contract, drafted).when(Contract.redraft, SELLER, of_amount(1), cleared).then_refused(refused)
+    history = (drafted, ContractRedrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,)))
+    given(Contract, *history).when(Contract.redraft, SELLER, of_amount(1), cleared).then_refused(refused)
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, of_amount(9_000_000), cleared).then_refused(refused)
+
+
+def test_nothing_is_approved_or_signed_with_a_customer_blocked_meanwhile() -> None:
+    blocked = replace(customer, blocked=True)
+    given(Contract, drafted).when(Contract.approve, DEPUTY, TEXT, cleared, blocked, limits).then_refused("blocked")
+    given(Contract, drafted, approved).when(Contract.sign, **signing(customer=blocked)).then_refused("blocked")
+
+
+def test_giving_up_what_is_signed_is_decided_like_the_whole_of_it() -> None:
+    large = replace(drafted, terms=of_amount(900_000))
+    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=of_amount(1, OTHER), drafted_by=(ANNA,))
+    both = LegalClearance(contract_id=THIS, passed={OTHER: (WANG,)})
+    given(Contract, large, signed, amendment).when(
+        Contract.approve, DEPUTY, OTHER, both, customer, limits
+    ).then_refused("Only the manager decides")
+
+
 def test_whoever_let_a_text_pass_does_not_draft_it_afterwards() -> None:
     counsel = Actor(id=WANG, roles=frozenset({Role.BUSINESS_DEVELOPMENT}))
     refused = "Whoever reviewed this text"
@@ -181,7 +225,9 @@ def test_who_drafted_the_first_version_does_not_decide_on_the_next() -> None:
     amendment = ContractAmendmentDrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,))
     history = (replace(drafted, drafted_by=(BORIS,)), approved, signed, amendment)
     both = LegalClearance(contract_id=THIS, passed={OTHER: (WANG,)})
-    given(Contract, *history).when(Contract.approve, DEPUTY, OTHER, both, limits).then_refused("Whoever drafted")
+    given(Contract, *history).when(Contract.approve, DEPUTY, OTHER, both, customer, limits).then_refused(
+        "Whoever drafted"
+    )
 
 
 def test_the_same_text_again_still_takes_a_new_approval() -> None:
@@ -195,7 +241,9 @@ def test_the_same_text_again_still_takes_a_new_approval() -> None:
 def test_whoever_drafted_any_of_it_neither_approves_nor_signs(author: Actor) -> None:
     by_the_deputy = ContractRedrafted(customer_id=ACME, terms=terms, drafted_by=(BORIS,))
     for history in ((replace(drafted, drafted_by=(BORIS,)),), (drafted, by_the_deputy), (by_the_deputy, drafted)):
-        given(Contract, *history).when(Contract.approve, author, TEXT, cleared, limits).then_refused("Whoever drafted")
+        given(Contract, *history).when(Contract.approve, author, TEXT, cleared, customer, limits).then_refused(
+            "Whoever drafted"
+        )
         given(Contract, *history, approved).when(Contract.sign, **signing(author)).then_refused("Whoever drafted")
         given(Contract, *history).when(Contract.return_draft, author, WHY).then_refused("Whoever drafted")
 
@@ -207,7 +255,7 @@ def test_the_amount_says_who_may(by: Actor, amount: int, may: bool) -> None:
     draft = replace(drafted, terms=of_amount(amount))
     ok = ContractApproved(customer_id=ACME, content=TEXT, amount=Decimal(amount), approved_by=(EmployeeId(by.id),))
     rich = replace(good, limit=Decimal(10**9))
-    approving = given(Contract, draft).when(Contract.approve, by, TEXT, cleared, limits)
+    approving = given(Contract, draft).when(Contract.approve, by, TEXT, cleared, customer, limits)
     signing_it = given(Contract, draft, ok).when(Contract.sign, **signing(by, credit=rich))
     if may:
         approving.then(ok)
@@ -231,9 +279,9 @@ def test_the_amount_says_who_may(by: Actor, amount: int, may: bool) -> None:
         replace(
             good,
             exposure=Decimal(200_000),
-            overrides={THIS: Override(amount=Decimal(399_999), until=MONDAY + timedelta(1))},
+            overrides={THIS: Override(amount=Decimal(99_999), until=MONDAY + timedelta(1))},
         ),
-        replace(good, exposure=Decimal(200_000), overrides={THIS: Override(amount=Decimal(400_000), until=MONDAY)}),
+        replace(good, exposure=Decimal(200_000), overrides={THIS: Override(amount=Decimal(100_000), until=MONDAY)}),
         replace(
             good,
             exposure=Decimal(200_000),
@@ -249,6 +297,20 @@ def test_an_override_for_this_contract_lets_it_be_signed() -> None:
     leave = Override(amount=Decimal(400_000), until=MONDAY + timedelta(seconds=1))
     credit = CreditStanding(customer_id=ACME, overrides={THIS: leave})
     given(Contract, drafted, approved).when(Contract.sign, **signing(credit=credit)).then(signed)
+    beyond = replace(good, exposure=Decimal(200_000), overrides={THIS: replace(leave, amount=Decimal(100_000))})
+    given(Contract, drafted, approved).when(Contract.sign, **signing(credit=beyond)).then(signed)
+
+
+def test_an_override_is_used_up_by_what_is_signed() -> None:
+    leave = Override(amount=Decimal(400_000), until=MONDAY + timedelta(days=1))
+    used = CreditStanding(customer_id=ACME, exposure=Decimal(400_000), overrides={THIS: leave})
+    more = of_amount(400_001, OTHER)
+    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=more, drafted_by=(ANNA,))
+    ok = ContractApproved(customer_id=ACME, content=OTHER, amount=Decimal(400_001), approved_by=(BORIS,))
+    both = LegalClearance(contract_id=THIS, passed={OTHER: (WANG,)})
+    given(Contract, drafted, signed, amendment, ok).when(
+        Contract.sign, **signing(content=OTHER, clearance=both, credit=used)
+    ).then_refused("this adds 1")
 
 
 # In force

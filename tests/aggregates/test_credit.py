@@ -71,7 +71,7 @@ let = CreditOverrideApproved(customer_id=ACME, contract_id=THIS, amount=Decimal(
 rejected = CreditOverrideRejected(customer_id=ACME, contract_id=THIS, grounds=WHY)
 suspended = CreditSuspended(customer_id=ACME, reason=WHY)
 released = CreditReleased(customer_id=ACME, reason=WHY)
-OWNED = CustomerStanding(customer_id=ACME, owner_id=OLGA)
+OWNED = CustomerStanding(customer_id=ACME, owner_id=OLGA, owners=(OLGA,))
 
 
 def limit(amount: int = 200_000, by: Actor = DEPUTY, at: datetime = MONDAY, days: int = 30) -> dict[str, Any]:
@@ -158,6 +158,11 @@ def test_5_2_2_a_whoever_looks_after_the_customer_decides_nothing_of_its_credit(
     given(Credit, assessed, suspended).when(Credit.release, approver, WHY, OWNED).then_refused("looks after")
 
 
+def test_nor_whoever_ever_did() -> None:
+    olga, handed_over = somebody(OLGA, Role.MANAGER), replace(OWNED, owner_id=ANNA, owners=(OLGA, ANNA))
+    given(Credit, assessed, suspended).when(Credit.release, olga, WHY, handed_over).then_refused("has done so")
+
+
 def test_a_deputy_approves_up_to_an_amount_and_the_manager_beyond_it() -> None:
     given(Credit, assessed).when(Credit.approve_limit, **limit(300_000)).then(replace(limited, limit=Decimal(300_000)))
     given(Credit, assessed).when(Credit.approve_limit, **limit(300_001)).then_refused("Only the manager")
@@ -200,6 +205,9 @@ def test_5_2_2_a_leave_to_go_beyond_the_limit_is_asked_for_by_one_and_given_by_a
 @pytest.mark.parametrize("approver", [somebody(ANNA, Role.MANAGER), somebody(LI, Role.MANAGER, power_of=ANNA)])
 def test_whoever_asked_for_it_does_not_give_it(approver: Actor) -> None:
     given(Credit, assessed, requested).when(Credit.approve_override, **leave(by=approver)).then_refused("asked to go")
+    by_another = replace(requested, requested_by=(OLGA,))
+    for history in ((requested, by_another), (requested, rejected, by_another)):
+        given(Credit, assessed, *history).when(Credit.approve_override, **leave(by=approver)).then_refused("ever asked")
 
 
 def test_leave_takes_authority_for_its_amount_and_ends_in_the_future() -> None:
@@ -232,7 +240,7 @@ def test_1_3_4_a_contract_is_covered_by_a_good_limit_or_by_leave_for_it() -> Non
     assert not good.covers(THIS, Decimal(40), UNTIL)
     assert not replace(good, suspended=True).covers(THIS, Decimal(40), MONDAY)
     let_go = replace(good, overrides={THIS: Override(amount=Decimal(50), until=UNTIL)})
-    assert let_go.covers(THIS, Decimal(50), MONDAY)
-    assert not let_go.covers(ContractId("contract-2"), Decimal(50), MONDAY)
-    assert not let_go.covers(THIS, Decimal(51), MONDAY)
+    assert let_go.covers(THIS, Decimal(90), MONDAY)
+    assert not let_go.covers(ContractId("contract-2"), Decimal(90), MONDAY)
+    assert not let_go.covers(THIS, Decimal(91), MONDAY)
     assert not let_go.covers(THIS, Decimal(50), UNTIL)

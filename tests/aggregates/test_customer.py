@@ -9,6 +9,7 @@ import hypothesis
 import msgspec
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregates.actor import Role
 from aggregates.business.customer import (
@@ -247,6 +248,10 @@ def test_not_by_a_draft_nor_by_a_contract_with_somebody_else() -> None:
     given(Customer, registered).when(Customer.activate, DEAL, draft, file).then_refused("contract-1 is not signed")
     theirs = CustomerStanding(customer_id=OTHER)
     given(Customer, registered).when(Customer.activate, DEAL, signed, theirs).then_refused("with another customer")
+    over = replace(signed, ended_at=datetime(2026, 3, 3, tzinfo=UTC))
+    given(Customer, registered).when(Customer.activate, DEAL, over, file).then_refused("contract-1 is over")
+    merged_with_it = replace(theirs, files=(ACME_ID,))
+    given(Customer, registered).when(Customer.activate, DEAL, signed, merged_with_it).then(activated)
 
 
 def test_2_2_3_b_a_customer_falls_dormant_and_is_taken_up_again() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.business.opportunity import (
@@ -214,6 +215,7 @@ def test_2_2_3_b_it_is_won_by_a_signed_contract_for_the_amount_of_that() -> None
             ),
             "another opportunity",
         ),
+        (replace(signed, ended_at=signed.signed_at), "contract-1 is over"),
     ],
 )
 def test_and_by_no_other(contract: ContractStanding, because: str) -> None:
@@ -222,6 +224,10 @@ def test_and_by_no_other(contract: ContractStanding, because: str) -> None:
 
 def test_after_a_merger_it_is_won_where_it_went() -> None:
     an_opportunity().when(Opportunity.win, DEAL, signed, merged, this).then_refused("customer-other: go on there")
+    goes_on = replace(other, files=(ACME,))
+    an_opportunity(OpportunityMoved(customer_id=OTHER)).when(Opportunity.win, DEAL, signed, goes_on, this).then(
+        replace(won, customer_id=OTHER)
+    )
 
 
 def test_it_is_lost_for_a_reason_to_somebody() -> None:

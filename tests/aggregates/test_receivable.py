@@ -249,7 +249,9 @@ def test_5_2_2_b_a_write_off_takes_two_people() -> None:
     given(Receivable, raised, requested).when(Receivable.approve_write_off, MANAGER).then(written_off, settled)
     given(Receivable, raised, requested).when(Receivable.reject_write_off, WHY).then(WriteOffRejected(grounds=WHY))
     for one in (replace(MANAGER, id=ANNA), replace(MANAGER, delegation=Delegation(number=Code("1"), grantor_id=ANNA))):
-        given(Receivable, raised, requested).when(Receivable.approve_write_off, one).then_refused("Whoever asked")
+        given(Receivable, raised, requested).when(Receivable.approve_write_off, one).then_refused("Whoever ever asked")
+        by_another = replace(requested, requested_by=(LI,))
+        given(Receivable, raised, requested, by_another).when(Receivable.approve_write_off, one).then_refused("ever")
 
 
 def test_no_more_is_written_off_than_was_asked_for_and_is_open() -> None:

@@ -92,8 +92,8 @@ class Story(World):
 
     @property
     def customer(self) -> CustomerStanding:
-        owners = [r.event.owner_id for r in self.log if isinstance(r.event, AccountOwnerAssigned)]
-        return CustomerStanding(customer_id=CUSTOMER, owner_id=owners[-1] if owners else None)
+        owners = tuple(r.event.owner_id for r in self.log if isinstance(r.event, AccountOwnerAssigned))
+        return CustomerStanding(customer_id=CUSTOMER, owner_id=owners[-1] if owners else None, owners=owners)
 
     @property
     def research(self) -> PublishedResearch:
@@ -204,12 +204,14 @@ class Story(World):
 
     def approve(self) -> None:
         limits = self.reference.setting("P-39", self.at)
-        facts: Mapping[str, Any] = {"clearance": self.clearance, "limits": limits}
+        facts: Mapping[str, Any] = {"clearance": self.clearance, "customer": self.customer, "limits": limits}
         self.give(CONTRACTS, Contract.approve, CONTRACT, "contract", content=self.text(), **facts)
 
     def sign(self) -> None:
         limits = self.reference.setting("P-39", self.at)
-        facts: Mapping[str, Any] = {"clearance": self.clearance, "credit": self.credit, "limits": limits}
+        facts: Mapping[str, Any] = {
+            "clearance": self.clearance, "credit": self.credit, "customer": self.customer, "limits": limits,
+        }  # fmt: skip
         said: Mapping[str, Any] = {"place": WORDS, "signed_for_customer": WORDS}
         self.give(CONTRACTS, Contract.sign, CONTRACT, "signature", content=self.text(), **said, **facts)
 

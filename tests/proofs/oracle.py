@@ -85,48 +85,21 @@ def had_a_hand(before: list[Recorded[Event]], event: Event) -> Iterator[str]:
             case CreditLimitApproved(), CreditAssessed():
                 yield from (record.actor_id, record.person)
             case CreditOverrideApproved(), CreditOverrideRequested():
-                yield from ()  # of which the last counts: below
+                yield from (record.actor_id, record.person)
+            case ReceivableWrittenOff(), WriteOffRequested():
+                yield from (record.actor_id, record.person)
+            case CreditLimitApproved() | CreditOverrideApproved(), AccountOwnerAssigned(owner_id=owner_id):
+                yield owner_id
+            case (
+                ContractApproved() | ContractSigned() | ContractAmended(),
+                ContractDrafted() | ContractRedrafted() | ContractAmendmentDrafted(),
+            ):
+                yield from (record.actor_id, record.person)
+            case LegalReviewPassed(), ContractDrafted() | ContractRedrafted() | ContractAmendmentDrafted():
+                if record.event.terms.content == event.content:
+                    yield from (record.actor_id, record.person)
             case _:
                 pass
-    match event:
-        case ContractApproved() | ContractSigned() | ContractAmended():
-            yield from since_the_last(
-                before,
-                (ContractSigned, ContractAmended),
-                (ContractDrafted, ContractRedrafted, ContractAmendmentDrafted),
-            )
-        case LegalReviewPassed(content=content):
-            for record in before:
-                match record.event:
-                    case ContractDrafted() | ContractRedrafted() | ContractAmendmentDrafted() as draft:
-                        if draft.terms.content == content:
-                            yield from (record.actor_id, record.person)
-                    case _:
-                        pass
-        case CreditLimitApproved():
-            owners = [record.event.owner_id for record in before if isinstance(record.event, AccountOwnerAssigned)]
-            yield from owners[-1:]
-        case CreditOverrideApproved():
-            yield from the_last(before, CreditOverrideRequested)
-        case ReceivableWrittenOff():
-            yield from the_last(before, WriteOffRequested)
-        case _:
-            pass
-
-
-def the_last(before: list[Recorded[Event]], kind: type[Event]) -> Iterator[str]:
-    for record in [record for record in before if isinstance(record.event, kind)][-1:]:
-        yield from (record.actor_id, record.person)
-
-
-def since_the_last(
-    before: list[Recorded[Event]], ends: tuple[type[Event], ...], kinds: tuple[type[Event], ...]
-) -> Iterator[str]:
-    for record in reversed(before):
-        if isinstance(record.event, ends):
-            return
-        if isinstance(record.event, kinds):
-            yield from (record.actor_id, record.person)
 
 
 def may(before: list[Recorded[Event]], who: str, role: Role, at: datetime) -> bool:

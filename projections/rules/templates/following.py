@@ -14,6 +14,7 @@ from projections.rules.duty import (
     DONE,
     OWED,
     PENDING,
+    SHELVED,
     UNDETERMINABLE,
     DutyRow,
 )
@@ -55,9 +56,11 @@ class Completeness(Rule):
         yield from ((event, self.end) for event in self.over)
 
     def use(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """From here on it must have been there, or enough of it."""
-        if row is None or row.state is not OWED or self.share is None:
+        """From here on it must have been there, or enough of it, each time anew."""
+        if self.share is None:
             return self.end(row, record, reference)
+        if row is None or row.state is SHELVED or row.verdict is UNDETERMINABLE:
+            return row
         version = self.share.version(reference, record.effective_at)
         enough = self.share.quantity(version, self.share.value)
         if version is None or enough is None:
@@ -68,21 +71,29 @@ class Completeness(Rule):
         return self.done(row, record)
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Some of it has come, perhaps the last."""
-        if row is None or row.state is not OWED:
+        """Some of it has come, perhaps the last, or is there no more."""
+        if row is None or (row.state is not OWED and not (row.state is DONE and self.share)):
             return row
         if self.single:
             return answered(self, row, record, reference)
         known, event = row.evidence or {}, record.event
+        brought = self._brought[type(event)]
+        gone = {name for name, field in brought if name in known and self._is_gone(event, field)}
         news = {
             name: record.position
-            for name, field in self._brought[type(event)]
+            for name, field in brought
             if name not in known and (field is None or is_filled_in(getattr(event, field)))
         }
-        if not news:
+        if not news and not gone:
             return row
-        row = replace(row, evidence={**known, **news})
-        return row if len(known) + len(news) < len(self.parts) else answered(self, row, record, reference)
+        row = replace(row, evidence={name: at for name, at in {**known, **news}.items() if name not in gone})
+        if row.state is DONE:
+            return row
+        return row if len(row.evidence or {}) < len(self.parts) else answered(self, row, record, reference)
+
+    def _is_gone(self, event: Event, field: str | None) -> bool:
+        """Does an event empty what enough of is needed of?"""
+        return self.share is not None and field is not None and getattr(event, field) is None
 
 
 def is_filled_in(value: Any) -> bool:

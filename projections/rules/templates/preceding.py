@@ -24,7 +24,8 @@ class Absence(Rule):
     """None of `of` happens while it is forbidden: from one of `forbidden` on, up to one of `allowed`.
 
     `by`: what allows counts only if whoever did it held that office. `every`: it takes all that allows, not one of it.
-    `same`: what happens and what allows it must say the same in these fields. Violated once is violated.
+    `same`: what happens and what allows it must say the same in these fields; `revoked`: after one of these that says
+    the same it is not allowed any more. Violated once is violated.
     """
 
     template = "Absence"
@@ -38,11 +39,12 @@ class Absence(Rule):
         by: Mapping[type[Event], Role] | None = None,
         every: bool = False,
         same: Held | None = None,
+        revoked: Events = (),
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
         self.of, self.forbidden, self.allowed, self.by = of, forbidden, allowed, by or {}
-        self.every, self.same = every, same or {}
+        self.every, self.same, self.revoked = every, same or {}, revoked
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
@@ -51,6 +53,7 @@ class Absence(Rule):
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.forbid) for event in self.forbidden)
         yield from ((event, self.allow) for event in self.allowed)
+        yield from ((event, self.revoke) for event in self.revoked)
         yield from ((event, self.judge) for event in self.of)
 
     def forbid(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
@@ -71,6 +74,13 @@ class Absence(Rule):
         if self.same:
             return replace(row, evidence={**(row.evidence or {}), said(record, self.same): record.position})
         return replace(row, evidence={"allowed": record.position})
+
+    def revoke(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """What was allowed is so no longer."""
+        if row is None or not row.evidence:
+            return row
+        what = said(record, self.same)
+        return replace(row, evidence={name: at for name, at in row.evidence.items() if name != what} or None)
 
     def _is_allowed(self, row: DutyRow, record: Recorded[Any]) -> bool:
         known = row.evidence or {}

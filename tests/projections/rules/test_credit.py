@@ -125,6 +125,12 @@ CREDIT_CHECKED: list[tuple[str, list[Happened], Verdict]] = [
     ("leave that is over", [of_credit(let, by=LI), signed(100, on(20))], Verdict.VIOLATED),
     ("leave for another contract", [of_credit(let, by=LI), signed(100, on(3), OTHER)], Verdict.VIOLATED),
     ("more than the leave", [of_credit(let, by=LI), signed(101, on(3))], Verdict.VIOLATED),
+    ("as far beyond as the leave goes", [*CHECKED, of_credit(let, by=LI), signed(200, on(3))], Verdict.CONFORMANT),
+    ("further beyond", [*CHECKED, of_credit(let, by=LI), signed(201, on(3))], Verdict.VIOLATED),
+    ("amended while suspended", [*CHECKED, signed(60, on(3)), of_credit(suspended, on(3)), amended(61, on(4))],
+     Verdict.VIOLATED),
+    ("less while suspended", [*CHECKED, signed(60, on(3)), of_credit(suspended, on(3)), amended(60, on(4))],
+     Verdict.CONFORMANT),
     ("nothing signed", [*CHECKED], Verdict.NOT_APPLICABLE),
 ]  # fmt: skip
 
@@ -155,6 +161,8 @@ INSIDE: list[tuple[str, list[Happened], Verdict]] = [
     ("amended beyond", [*CHECKED, signed(60, on(3)), amended(101, on(4))], Verdict.VIOLATED),
     ("amended by leave", [*CHECKED, signed(60, on(3)), of_credit(let, by=LI), amended(160, on(4))],
      Verdict.CONFORMANT),
+    ("by leave once more", [*CHECKED, signed(60, on(3)), of_credit(let, by=LI), amended(200, on(4)),
+                            amended(201, on(5))], Verdict.VIOLATED),
     ("less than before", [
         *CHECKED, signed(60, on(3)), of_credit(replace(limited, limit=Decimal(10)), on(4), LI), amended(50, on(5))],
      Verdict.CONFORMANT),
@@ -233,7 +241,9 @@ SEPARATED: list[tuple[Rule, str, list[Happened], Verdict]] = [
     (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(limited, by=LI)], Verdict.CONFORMANT),
     (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(limited, by=ANNA)], Verdict.VIOLATED),
     (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(limited, by=LI, envelope=power_of(ANNA))], Verdict.VIOLATED),
-    (credit.NOT_THE_OWNER, ACME, [owner_anna, owner_boris, of_credit(limited, by=ANNA)], Verdict.CONFORMANT),
+    (credit.NOT_THE_OWNER, ACME, [owner_anna, owner_boris, of_credit(limited, by=ANNA)], Verdict.VIOLATED),
+    (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(let, by=ANNA)], Verdict.VIOLATED),
+    (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(released, by=ANNA)], Verdict.VIOLATED),
     (credit.NOT_THE_OWNER, ACME, [owner_anna, of_credit(limited, by=BORIS), owner_boris], Verdict.CONFORMANT),
     (credit.NOT_THE_OWNER, ACME, [owner_anna], Verdict.PENDING),
     (credit.NOT_THE_ASSESSOR, CREDIT, [of_credit(assessed), of_credit(limited, by=LI)], Verdict.CONFORMANT),
@@ -245,6 +255,8 @@ SEPARATED: list[tuple[Rule, str, list[Happened], Verdict]] = [
     (credit.NOT_THE_ASSESSOR, CREDIT, [of_credit(assessed)], Verdict.PENDING),
     (credit.NOT_THE_REQUESTER, DEAL, [of_credit(requested), of_credit(let, by=LI)], Verdict.CONFORMANT),
     (credit.NOT_THE_REQUESTER, DEAL, [of_credit(requested), of_credit(let)], Verdict.VIOLATED),
+    (credit.NOT_THE_REQUESTER, DEAL, [of_credit(requested), of_credit(requested, by=BORIS), of_credit(let)],
+     Verdict.VIOLATED),
     (credit.NOT_THE_REQUESTER, DEAL, [
         of_credit(requested), of_credit(replace(requested, contract_id=ContractId(OTHER)), by=LI),
         of_credit(let, by=LI)], Verdict.CONFORMANT),

@@ -41,6 +41,7 @@ contact = ContactAdded(contact=Code("C-1"), name=Personal("Lin"))
 owned = AccountOwnerAssigned(owner_id=ANNA)
 region_alone = CustomerProfileChanged(region=Code("south"))
 terms_told = CustomerProfileChanged(payment_terms=Code("net-30"))
+terms_gone, region_gone = CustomerProfileChanged(payment_terms=None), CustomerProfileChanged(region=None)
 qualified = OpportunityQualified(customer_id=CARL)
 no_phone, no_contact = ContactObjectionRecorded(channel=PHONE), ContactObjectionRecorded()
 phone_again = ContactObjectionWithdrawn(channel=PHONE)
@@ -58,6 +59,8 @@ def of(*events: Event) -> list[Happened]:
 
 KEPT: list[tuple[Rule, list[Happened]]] = [
     (customers.COMPLETE_FILE, of(registered, need, contact, owned, qualified)),
+    (customers.COMPLETE_FILE, of(registered, need, contact, owned, terms_told, terms_gone, qualified)),
+    (customers.COMPLETE_FILE, of(registered, need, contact, owned, qualified, terms_told, qualified)),
     (customers.OBJECTIONS_KEPT, of(registered, called)),
     (customers.OBJECTIONS_KEPT, of(registered, no_phone, mailed)),
     (customers.OBJECTIONS_KEPT, of(registered, no_phone, phone_again, called)),
@@ -68,6 +71,8 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (customers.COMPLETE_FILE, of(registered, need, contact, qualified)),
     (customers.COMPLETE_FILE, of(registered, need, contact, qualified, owned)),
     (customers.COMPLETE_FILE, of(registered, need, region_alone, contact, qualified)),
+    (customers.COMPLETE_FILE, of(registered, need, contact, owned, region_gone, qualified)),
+    (customers.COMPLETE_FILE, of(registered, need, contact, owned, qualified, region_gone, qualified)),
     (customers.OBJECTIONS_KEPT, of(registered, no_phone, called)),
     (customers.OBJECTIONS_KEPT, of(registered, no_contact, mailed)),
     (customers.OBJECTIONS_KEPT, of(registered, no_contact, phone_again, called)),
