@@ -164,6 +164,13 @@ class ContractStanding(Fact):
     payments: Mapping[Code, Payable] = {}
 
 
+class BilledInstalments(Fact):
+    """Which instalments of a contract have been claimed (5.2.2)."""
+
+    contract_id: ContractId
+    numbers: tuple[Code, ...] = ()
+
+
 class LegalClearance(Fact):
     """What counsel has let pass of a contract (5.2.4): each content with those who did."""
 

@@ -134,9 +134,9 @@ def commands_of(kind: Kind) -> Iterator[Command]:
 
 
 def all_commands(kinds: Iterable[Kind]) -> list[Command]:
-    """Every command there is; TypeError if two share a route."""
+    """Every command there is; TypeError if two share a route, which those of the clock and of policies have none."""
     commands = [command for kind in kinds for command in commands_of(kind)]
-    routes = [command.route for command in commands]
+    routes = [command.route for command in commands if not command.inner]
     if twice := {route for route in routes if routes.count(route) > 1}:
         raise TypeError(f"several commands are posted to {', '.join(sorted(twice))}")
     return commands

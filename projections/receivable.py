@@ -40,11 +40,11 @@ from projections.row import Row, View, its_stream
 class ReceivableRow(Row):
     """`overdue_at`: the end of the day by which it had to be paid.
 
-    The alarms: when it has to be said that it is overdue, that a promise is broken, that the credit stops; none where
-    that is said, and none of imported history.
+    The alarms: when it has to be said that it is overdue, that a promise is broken or a pause over, that the credit
+    stops; none where that is said, and none of imported history.
     """
 
-    indexes = (("customer_id",), ("overdue_alarm_at",), ("promise_alarm_at",), ("stop_alarm_at",))
+    indexes = (("customer_id",), ("overdue_alarm_at",), ("hold_alarm_at",), ("stop_alarm_at",))
 
     receivable_id: ReceivableId
     customer_id: CustomerId
@@ -65,13 +65,14 @@ class ReceivableRow(Row):
     stop_called: bool = False
     promised_until: date | None = None
     promised: Decimal | None = None
+    paused_until: date | None = None
     promises_kept: int = 0
     promises_broken: int = 0
     write_off_requested: Decimal | None = None
     imported: bool = False
     stop_days: int | None = None
     overdue_alarm_at: datetime | None = None
-    promise_alarm_at: datetime | None = None
+    hold_alarm_at: datetime | None = None
     stop_alarm_at: datetime | None = None
 
 
@@ -120,8 +121,11 @@ def disputed(row: ReceivableRow, record: Recorded[ReceivableDisputed]) -> Receiv
     return _alarmed(replace(_free(row), hold=Hold.DISPUTE))
 
 
-def paused(row: ReceivableRow, record: Recorded[DunningPaused]) -> ReceivableRow:  # noqa: ARG001  # none
-    return _alarmed(replace(_free(row), hold=Hold.PAUSE))
+def paused(row: ReceivableRow, record: Recorded[DunningPaused], reference: Reference) -> ReceivableRow:
+    until = record.event.until
+    held = replace(_free(row), hold=Hold.PAUSE, paused_until=until)
+    at = None if row.imported or until is None else _end_of(until, reference)
+    return replace(_alarmed(held), hold_alarm_at=at)
 
 
 def resumed(row: ReceivableRow, record: Recorded[DisputeResolved | DunningResumed]) -> ReceivableRow:  # noqa: ARG001  # none
@@ -132,7 +136,7 @@ def promised(row: ReceivableRow, record: Recorded[PaymentPromised], reference: R
     event = record.event
     held = replace(row, hold=Hold.PROMISE, promised_until=event.until, promised=event.amount)
     at = None if row.imported else _end_of(event.until, reference)
-    return replace(_alarmed(held), promise_alarm_at=at)
+    return replace(_alarmed(held), hold_alarm_at=at)
 
 
 def kept(row: ReceivableRow, record: Recorded[PromiseKept]) -> ReceivableRow:  # noqa: ARG001  # none
@@ -179,7 +183,7 @@ def written_off(row: ReceivableRow, record: Recorded[ReceivableWrittenOff]) -> R
 
 
 def _free(row: ReceivableRow) -> ReceivableRow:
-    return replace(row, hold=Hold.NONE, promised_until=None, promised=None, promise_alarm_at=None)
+    return replace(row, hold=Hold.NONE, promised_until=None, promised=None, paused_until=None, hold_alarm_at=None)
 
 
 def _end_of(day: date, reference: Reference) -> datetime:
@@ -189,12 +193,13 @@ def _end_of(day: date, reference: Reference) -> datetime:
 
 def _alarmed(row: ReceivableRow) -> ReceivableRow:
     """What time will bring if nothing else comes."""
-    waits = row.open > 0 and row.hold is Hold.NONE and not row.imported
-    stops = row.overdue and not row.stop_called and row.level is not Level.FINAL and row.stop_days is not None
+    is_open = row.open > 0 and not row.imported
+    dunned = row.overdue and row.hold in {Hold.NONE, Hold.PROMISE}
+    stops = dunned and not row.stop_called and row.level is not Level.FINAL and row.stop_days is not None
     return replace(
         row,
-        overdue_alarm_at=row.overdue_at if waits and not row.overdue else None,
-        stop_alarm_at=row.overdue_at + timedelta(days=row.stop_days or 0) if waits and stops else None,
+        overdue_alarm_at=row.overdue_at if is_open and row.hold is Hold.NONE and not row.overdue else None,
+        stop_alarm_at=row.overdue_at + timedelta(days=row.stop_days or 0) if is_open and stops else None,
     )
 
 

@@ -63,6 +63,7 @@ from infra.questions import all_questions
 from infra.read_model.engine import ReadModel
 from infra.read_model.fingerprint import fingerprint
 from projections import (
+    billing,
     calendars,
     campaigns,
     complaints,
@@ -103,6 +104,7 @@ from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
+from services.policies.payment_schedule import PAYMENT_SCHEDULE
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -197,6 +199,7 @@ VIEWS: tuple[View[Any], ...] = (
     contracts.contracts,
     contract_gates.passages,
     handovers.terms,
+    billing.billing,
     credit.credits_,
     receivable.receivables,
     segments.segments,
@@ -223,6 +226,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     opportunities.standing,
     negotiations.agreed_terms,
     contracts.contract_standing,
+    billing.billed_instalments,
     legal_reviews.clearance,
     credit.credit_standing,
     research.published_research,
@@ -230,7 +234,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     record_classes.record_class,
 )
 
-POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER, PAYMENT_SCHEDULE)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]

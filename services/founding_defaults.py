@@ -94,10 +94,11 @@ DEFAULT_PARAMETERS: tuple[DefaultParameter, ...] = (
                issued=_of(60, Unit.SECOND), acknowledged=_wh(4), planned=_wd(2)),
     _parameter("P-18", "Credit: an assessment is good for, by grade",
                A=_months(12), B=_months(12), C=_months(6), D=_months(3)),
-    _parameter("P-19", "Receivable: upper ends of the age classes; dunning steps, credit stop",
+    _parameter("P-19", "Receivable: upper ends of the age classes; dunning steps, credit stop; claimed before it is"
+               " due, longest promise or pause",
                first_class=_days(30), second_class=_days(60), third_class=_days(90),
                reminder=_days(1), first=_days(15), second=_days(30), final=_days(60), credit_stop=_days(60),
-               legal=_days(90)),
+               legal=_days(90), bill=_days(30), hold=_days(30)),
     _parameter("P-20", "Appraisal: weights of the raters, feedback given",
                superior=_percent(60), peer=_percent(20), self=_percent(20), feedback=_wd(10)),
     _parameter("P-21", "Internal training: rhythm, result recorded", rhythm=_months(1), result=_wd(5)),

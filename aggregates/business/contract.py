@@ -14,7 +14,15 @@ from aggregates.actor import Actor, Role
 from aggregates.amounts import beyond_authority
 from aggregates.business.terms import Terms
 from aggregates.event import Event, command
-from aggregates.facts import AgreedTerms, CreditStanding, CustomerStanding, LegalClearance, Setting, parameter
+from aggregates.facts import (
+    AgreedTerms,
+    BilledInstalments,
+    CreditStanding,
+    CustomerStanding,
+    LegalClearance,
+    Setting,
+    parameter,
+)
 from aggregates.ids import CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.refused import Refused
 from aggregates.text import Code, ContentHash, Text
@@ -207,15 +215,20 @@ class Contract(Value):
         return ContractRedrafted(customer_id=customer_id, terms=terms, drafted_by=by.people)
 
     @command(by=SELLERS, clause="3.1.3-c")
-    def amend(self, by: Actor, terms: Terms, clearance: LegalClearance) -> ContractAmendmentDrafted:
+    def amend(
+        self, by: Actor, terms: Terms, clearance: LegalClearance, billed: BilledInstalments
+    ) -> ContractAmendmentDrafted:
         """Write down what shall hold instead. Nothing promised disappears: what is no longer owed stays, and is said to
-        be otherwise."""
+        be otherwise; what is claimed already stays as it is."""
         customer_id = self._require("Only what is signed is amended.", Status.SIGNED)
         terms.check()
         self._must_be_another_file(terms)
         _must_not_have_reviewed(by, terms, clearance)
         if self.terms is not None and (gone := terms.lacks(self.terms)):
             raise Refused("These are promised and cannot be left out: {numbers}.", numbers=", ".join(gone))
+        if self.terms is not None and (claimed := terms.pays_otherwise(self.terms) & {*billed.numbers}):
+            raise Refused("These are claimed already and stay as they are: {numbers}.",
+                          numbers=", ".join(sorted(claimed)))  # fmt: skip
         return ContractAmendmentDrafted(customer_id=customer_id, terms=terms, drafted_by=by.people)
 
     @command(by=AUTHORITIES, clause="3.1.3-c")

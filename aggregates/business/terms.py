@@ -43,6 +43,10 @@ class Terms(Value):
         paid = {one.number for one in before.payments} - {one.number for one in self.payments}
         return sorted({*promised, *paid})
 
+    def pays_otherwise(self, before: Terms) -> set[Code]:
+        """The numbers of instalments of another amount or day than before."""
+        return {one.number for one in {*before.payments} - {*self.payments}}
+
     def check(self) -> None:
         """Refused where they contradict themselves."""
         if not is_something(self.amount):

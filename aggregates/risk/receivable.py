@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias, assert_never
+from typing import Annotated, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.amounts import is_something
 from aggregates.event import Event, command
-from aggregates.facts import ContractStanding
+from aggregates.facts import ContractStanding, Setting, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.refused import Refused
 from aggregates.risk.dunning import COLLECTORS, LEVELS, Hold, Level
@@ -92,7 +92,10 @@ class PromiseBroken(Event):
 
 
 class DunningPaused(Event):
+    """Up to the end of a day; while a write-off waits for its decision, up to that."""
+
     reason: Text
+    until: date | None = None
 
 
 class DunningResumed(Event):
@@ -161,6 +164,8 @@ class Receivable(Value):
     hold: Hold = Hold.NONE
     promised_until: date | None = None
     promised: Decimal = Decimal(0)
+    promise_broken: bool = False
+    paused_until: date | None = None
     toward: frozenset[Code] = frozenset()
     request: WriteOffRequested | None = None
     requesters: frozenset[EmployeeId] = frozenset()
@@ -168,7 +173,17 @@ class Receivable(Value):
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b", opens=True)
     def bill(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
-        """Claim an instalment of a signed contract, as its payment schedule says."""
+        """Claim an instalment of a signed contract before its time comes, as its payment schedule says."""
+        return self._claimed(contract_id, instalment, contract)
+
+    @command(by=(Role.CLOCK,), clause="5.2.2-b", opens=True)
+    def fall_due(
+        self, contract_id: ContractId, instalment: Code, contract: ContractStanding
+    ) -> ReceivableRaised | None:
+        """The day of an instalment is near: it is claimed, if nobody has done so."""
+        return None if self.raised is not None else self._claimed(contract_id, instalment, contract)
+
+    def _claimed(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
         if re.fullmatch(r"[A-Za-z0-9.-]{1,40}", instalment) is None:
             raise Refused("An instalment is numbered by letters, digits, points and hyphens.")
         if contract.customer_id is None or contract.signed_at is None:
@@ -251,9 +266,10 @@ class Receivable(Value):
 
     @command(by=(Role.CLOCK,), clause="5.2.2-b")
     def call_credit_stop(self, due: date) -> CreditStopCalled | None:
-        """It is overdue for so long that the customer gets no more credit; the last step says the same."""
+        """It is overdue for so long that the customer gets no more credit, whatever it promises; the last step says the
+        same."""
         raised = self._must_be_raised()
-        dunned = self.overdue and self.hold is Hold.NONE and raised.due == due
+        dunned = self.overdue and self.hold in {Hold.NONE, Hold.PROMISE} and raised.due == due
         if not dunned or self.stop_called or self.level is Level.FINAL:
             return None
         return CreditStopCalled(customer_id=raised.customer_id)
@@ -270,14 +286,19 @@ class Receivable(Value):
         return DunningStepTaken(customer_id=raised.customer_id, level=level, channel=channel, wording=wording)
 
     @command(by=COLLECTORS, clause="5.2.2-b")
-    def promise_payment(self, at: datetime, until: date, amount: Decimal) -> PaymentPromised:
+    def promise_payment(
+        self, at: datetime, until: date, amount: Decimal, ladder: Annotated[Setting, parameter("P-19")]
+    ) -> PaymentPromised:
         """The customer promises to pay so much by a day; nobody reminds it until then."""
         self._must_be_open()
         _must_be_some(amount)
         if self.hold is Hold.DISPUTE:
             raise Refused("This is disputed: resolve the dispute first.")
-        if until < at.date():
-            raise Refused("A promise is for a day to come: {until} is past.", until=until)
+        if self.hold is Hold.PROMISE:
+            raise Refused("A promise runs until {until}: until then there is no other.", until=self.promised_until)
+        if self.promise_broken:
+            raise Refused("The last promise was broken and nothing was paid since: remind the customer instead.")
+        _must_end_soon(at, until, ladder)
         if amount > self.open_amount:
             raise Refused("Only {open} is open: more cannot be paid.", open=self.open_amount)
         return PaymentPromised(until=until, amount=amount)
@@ -288,12 +309,20 @@ class Receivable(Value):
         return PromiseBroken(until=until) if self.hold is Hold.PROMISE and self.promised_until == until else None
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b")
-    def pause_dunning(self, reason: Text) -> DunningPaused:
-        """Nobody reminds the customer for the time being."""
+    def pause_dunning(
+        self, at: datetime, reason: Text, until: date, ladder: Annotated[Setting, parameter("P-19")]
+    ) -> DunningPaused:
+        """Nobody reminds the customer up to the end of a day."""
         self._must_be_open()
         if self.hold is not Hold.NONE:
             raise Refused("Nobody is reminded just now: {hold}.", hold=self.hold)
-        return DunningPaused(reason=reason)
+        _must_end_soon(at, until, ladder)
+        return DunningPaused(reason=reason, until=until)
+
+    @command(by=(Role.CLOCK,), clause="5.2.2-b")
+    def end_pause(self, until: date) -> DunningResumed | None:
+        """The last day of a pause is over."""
+        return DunningResumed() if self.hold is Hold.PAUSE and self.paused_until == until else None
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b")
     def resume_dunning(self) -> DunningResumed:
@@ -347,7 +376,7 @@ class Receivable(Value):
                 return replace(self, raised=event)
             case PaymentReceived(reference=reference, amount=amount):
                 payments = {**self.payments, reference: amount}
-                return replace(self, payments=payments, toward=self.toward | {reference})
+                return replace(self, payments=payments, toward=self.toward | {reference}, promise_broken=False)
             case PaymentReversed(reference=reference):
                 return replace(self, payments={ref: paid for ref, paid in self.payments.items() if ref != reference})
             case ReceivableSettled():
@@ -356,11 +385,13 @@ class Receivable(Value):
                 return replace(self._free(), hold=Hold.DISPUTE)
             case PaymentPromised(until=until, amount=amount):
                 return replace(self._free(), hold=Hold.PROMISE, promised_until=until, promised=amount)
-            case DunningPaused():
-                return replace(self._free(), hold=Hold.PAUSE, conceding=self.conceding)
+            case DunningPaused(until=until):
+                return replace(self._free(), hold=Hold.PAUSE, paused_until=until, conceding=self.conceding)
             case DisputeResolved(upheld=upheld):
                 return replace(self._free(), conceding=upheld)
-            case PromiseKept() | PromiseBroken() | DunningResumed():
+            case PromiseBroken():
+                return replace(self._free(), promise_broken=True)
+            case PromiseKept() | DunningResumed():
                 return self._free()
             case ReceivableBecameOverdue():
                 return replace(self, overdue=True)
@@ -381,7 +412,13 @@ class Receivable(Value):
 
     def _free(self) -> Receivable:
         return replace(
-            self, hold=Hold.NONE, promised_until=None, promised=Decimal(0), toward=frozenset(), conceding=False
+            self,
+            hold=Hold.NONE,
+            promised_until=None,
+            promised=Decimal(0),
+            paused_until=None,
+            toward=frozenset(),
+            conceding=False,
         )
 
     @property
@@ -419,6 +456,15 @@ class Receivable(Value):
         if self.at_legal:
             raise Refused("Legal counsel has it: nobody else reminds the customer.")
         return raised
+
+
+def _must_end_soon(at: datetime, until: date, ladder: Setting) -> None:
+    """Not for ever: what is owed would grow old without anybody being reminded."""
+    if until < at.date():
+        raise Refused("Name a day to come: {until} is past.", until=until)
+    longest = ladder.values.get(Code("hold"))
+    if longest is not None and until > at.date() + timedelta(days=int(longest.amount)):
+        raise Refused("Nobody is left unreminded for more than {days} days.", days=longest.amount)
 
 
 def _must_be_some(amount: Decimal) -> None:

@@ -34,6 +34,7 @@ from aggregates.business.terms import Instalment, Promise, Terms
 from aggregates.event import Event, events_of, recall
 from aggregates.facts import (
     AgreedTerms,
+    BilledInstalments,
     CreditStanding,
     CustomerStanding,
     LegalClearance,
@@ -85,6 +86,7 @@ signed = ContractSigned(
 handed_over = ContractHandedOver(wording=WHY)
 
 customer = CustomerStanding(customer_id=ACME)
+unbilled = BilledInstalments(contract_id=THIS)
 cleared = LegalClearance(contract_id=THIS, passed={TEXT: (WANG,)})
 limits = Setting(number=Code("P-39"), values={Code("deputy"): Quantity(amount=Decimal(500_000), unit=Unit.MONEY)})
 good = CreditStanding(customer_id=ACME, limit=Decimal(500_000), valid_until=MONDAY + timedelta(days=90))
@@ -196,7 +198,9 @@ def test_3_1_3_c_one_file_says_one_thing_so_that_its_hash_stands_for_the_terms()
     given(Contract, drafted).when(Contract.redraft, SELLER, of_amount(1), cleared).then_refused(refused)
     history = (drafted, ContractRedrafted(customer_id=ACME, terms=other, drafted_by=(ANNA,)))
     given(Contract, *history).when(Contract.redraft, SELLER, of_amount(1), cleared).then_refused(refused)
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, of_amount(9_000_000), cleared).then_refused(refused)
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, of_amount(9_000_000), cleared, unbilled).then_refused(
+        refused
+    )
 
 
 def test_nothing_is_approved_or_signed_with_a_customer_blocked_meanwhile() -> None:
@@ -218,7 +222,7 @@ def test_whoever_let_a_text_pass_does_not_draft_it_afterwards() -> None:
     counsel = Actor(id=WANG, roles=frozenset({Role.BUSINESS_DEVELOPMENT}))
     refused = "Whoever reviewed this text"
     given(Contract, drafted).when(Contract.redraft, counsel, terms, cleared).then_refused(refused)
-    given(Contract, drafted, signed).when(Contract.amend, counsel, terms, cleared).then_refused(refused)
+    given(Contract, drafted, signed).when(Contract.amend, counsel, terms, cleared, unbilled).then_refused(refused)
 
 
 def test_who_drafted_the_first_version_does_not_decide_on_the_next() -> None:
@@ -343,7 +347,7 @@ def test_an_amendment_is_reviewed_approved_and_signed_like_the_first_text_and_on
         payments=(*terms.payments, Instalment(number=Code("c"), amount=Decimal(50_000), due=date(2026, 10, 1))),
     )
     amendment = ContractAmendmentDrafted(customer_id=ACME, terms=more, drafted_by=(ANNA,))
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, more, cleared).then(amendment)
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, more, cleared, unbilled).then(amendment)
     history = (drafted, approved, signed, amendment)
     both = LegalClearance(contract_id=THIS, passed={TEXT: (WANG,), OTHER: (WANG,)})
     ok = ContractApproved(customer_id=ACME, content=OTHER, amount=Decimal(450_000), approved_by=(BORIS,))
@@ -362,11 +366,27 @@ def test_an_amendment_is_reviewed_approved_and_signed_like_the_first_text_and_on
 
 def test_what_is_promised_cannot_be_left_out_of_an_amendment() -> None:
     less = replace(other, obligations=())
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, less, cleared).then_refused("cannot be left out: 1")
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, less, cleared, unbilled).then_refused(
+        "cannot be left out: 1"
+    )
     same_number = replace(other, payments=(replace(terms.payments[0], number=Code("1"), amount=Decimal(400_000)),))
-    given(Contract, drafted, signed).when(Contract.amend, SELLER, same_number, cleared).then_refused(
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, same_number, cleared, unbilled).then_refused(
         "cannot be left out: a, b"
     )
+
+
+def test_what_is_claimed_already_is_not_amended() -> None:
+    first, second = terms.payments
+    later = replace(other, payments=(replace(first, due=date(2026, 5, 1)), second))
+    billed = replace(unbilled, numbers=(Code("a"),))
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, later, cleared, billed).then_refused(
+        "claimed already and stay as they are: a"
+    )
+    amendment = ContractAmendmentDrafted(customer_id=ACME, terms=later, drafted_by=(ANNA,))
+    given(Contract, drafted, signed).when(Contract.amend, SELLER, later, cleared, unbilled).then(amendment)
+    given(Contract, drafted, signed).when(
+        Contract.amend, SELLER, later, cleared, replace(unbilled, numbers=(Code("b"),))
+    ).then(amendment)
 
 
 def test_it_ends_before_its_time_or_when_the_time_is_over() -> None:

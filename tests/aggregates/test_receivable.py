@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Delegation, Role
-from aggregates.facts import ContractStanding, Payable
+from aggregates.facts import ContractStanding, Payable, Quantity, Setting, Unit
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
@@ -43,6 +43,7 @@ FINANCE = Actor(id=ANNA, roles=frozenset({Role.FINANCE, Role.EMPLOYEE}))
 WHY, MAIL, ONE, TWO = Text("because"), Code("mail"), Code("bank-1"), Code("bank-2")
 DUE, FRIDAY = date(2026, 3, 1), date(2026, 3, 6)
 HUNDRED = Decimal(100)
+ladder = Setting(number=Code("P-19"), values={Code("hold"): Quantity(amount=Decimal(30), unit=Unit.DAY)})
 
 contract = ContractStanding(
     contract_id=THIS, customer_id=ACME, amount=Decimal(300), signed_at=MONDAY,
@@ -73,6 +74,12 @@ def test_5_2_2_b_an_instalment_of_a_signed_contract_is_claimed_as_its_schedule_s
     given(Receivable).when(Receivable.bill, THIS, Code("a"), contract).then(raised)
 
 
+def test_and_by_itself_where_nobody_has_done_it() -> None:
+    given(Receivable).when(Receivable.fall_due, THIS, Code("a"), contract).then(raised)
+    given(Receivable, raised).when(Receivable.fall_due, THIS, Code("a"), contract).then_nothing()
+    given(Receivable).when(Receivable.fall_due, THIS, Code("b"), contract).then_refused("no instalment b")
+
+
 def test_nothing_else_is_claimed() -> None:
     given(Receivable).when(Receivable.bill, THIS, Code("b"), contract).then_refused("no instalment b")
     given(Receivable).when(Receivable.bill, THIS, Code("a/b"), contract).then_refused("numbered by")
@@ -97,7 +104,9 @@ def test_one_payment_is_recorded_once() -> None:
 @pytest.mark.parametrize("wrong", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity")])
 def test_an_amount_is_more_than_nothing(wrong: Decimal) -> None:
     given(Receivable, raised).when(Receivable.receive_payment, wrong, ONE).then_refused("more than zero")
-    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, wrong).then_refused("more than zero")
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, wrong, ladder).then_refused(
+        "more than zero"
+    )
     given(Receivable, raised).when(Receivable.request_write_off, FINANCE, wrong, WHY).then_refused("more than zero")
 
 
@@ -168,7 +177,7 @@ def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
 
 def test_a_promise_is_kept_by_paying_as_much_as_was_promised() -> None:
     forty = replace(promised, amount=Decimal(40))
-    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, Decimal(40)).then(forty)
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, Decimal(40), ladder).then(forty)
     given(Receivable, raised, forty).when(Receivable.receive_payment, Decimal(30), ONE).then(
         replace(part, amount=Decimal(30))
     )
@@ -186,11 +195,43 @@ def test_a_promise_is_broken_once_and_only_as_it_stands() -> None:
 
 
 def test_a_promise_makes_sense() -> None:
-    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, DUE, HUNDRED).then_refused("is past")
-    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, Decimal(101)).then_refused("Only 100")
-    given(Receivable, raised, disputed).when(Receivable.promise_payment, MONDAY, FRIDAY, HUNDRED).then_refused(
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, DUE, HUNDRED, ladder).then_refused("is past")
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, FRIDAY, Decimal(101), ladder).then_refused(
+        "Only 100"
+    )
+    given(Receivable, raised, disputed).when(Receivable.promise_payment, MONDAY, FRIDAY, HUNDRED, ladder).then_refused(
         "disputed"
     )
+
+
+def test_one_promise_at_a_time_and_none_after_a_broken_one_until_something_is_paid() -> None:
+    next_week, ten = date(2026, 3, 13), Decimal(10)
+    for history, because in (((promised,), "runs until 2026-03-06"), ((promised, broken), "last promise was broken")):
+        given(Receivable, raised, *history).when(
+            Receivable.promise_payment, MONDAY, next_week, ten, ladder
+        ).then_refused(because)
+    given(Receivable, raised, promised, broken, part).when(
+        Receivable.promise_payment, MONDAY, next_week, ten, ladder
+    ).then(PaymentPromised(until=next_week, amount=ten))
+
+
+def test_nobody_is_left_unreminded_for_long() -> None:
+    last, too_late = date(2026, 4, 1), date(2026, 4, 2)
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, last, HUNDRED, ladder).then(
+        replace(promised, until=last)
+    )
+    refused = "more than 30 days"
+    given(Receivable, raised).when(Receivable.promise_payment, MONDAY, too_late, HUNDRED, ladder).then_refused(refused)
+    given(Receivable, raised).when(Receivable.pause_dunning, MONDAY, WHY, too_late, ladder).then_refused(refused)
+    given(Receivable, raised).when(Receivable.pause_dunning, MONDAY, WHY, DUE, ladder).then_refused("is past")
+
+
+def test_a_pause_ends_by_itself_and_only_as_it_stands() -> None:
+    until_friday = replace(paused, until=FRIDAY)
+    given(Receivable, raised, until_friday).when(Receivable.end_pause, FRIDAY).then(resumed)
+    given(Receivable, raised, until_friday).when(Receivable.end_pause, DUE).then_nothing()
+    for otherwise in ((until_friday, resumed), (until_friday, disputed), (paused,)):
+        given(Receivable, raised, *otherwise).when(Receivable.end_pause, FRIDAY).then_nothing()
 
 
 def test_a_dispute_is_settled_by_somebody_and_not_begun_twice() -> None:
@@ -227,14 +268,19 @@ def test_nobody_is_reminded_of_what_we_concede_until_the_manager_has_decided() -
 
 
 def test_dunning_is_paused_and_taken_up_again() -> None:
-    given(Receivable, raised).when(Receivable.pause_dunning, WHY).then(paused)
-    given(Receivable, raised, disputed).when(Receivable.pause_dunning, WHY).then_refused("just now: dispute")
+    given(Receivable, raised).when(Receivable.pause_dunning, MONDAY, WHY, FRIDAY, ladder).then(
+        replace(paused, until=FRIDAY)
+    )
+    given(Receivable, raised, disputed).when(Receivable.pause_dunning, MONDAY, WHY, FRIDAY, ladder).then_refused(
+        "just now: dispute"
+    )
     given(Receivable, raised, paused).when(Receivable.resume_dunning).then(resumed)
     given(Receivable, raised).when(Receivable.resume_dunning).then_refused("not paused")
 
 
 def test_5_2_2_b_the_credit_stop_is_called_for_unless_the_last_step_has() -> None:
     given(Receivable, raised, overdue).when(Receivable.call_credit_stop, DUE).then(stop)
+    given(Receivable, raised, overdue, promised).when(Receivable.call_credit_stop, DUE).then(stop)
     for otherwise in ((), (overdue, stop), (overdue, *ALL_STEPS), (overdue, disputed), (overdue, paid, settled)):
         given(Receivable, raised, *otherwise).when(Receivable.call_credit_stop, DUE).then_nothing()
 

@@ -101,7 +101,7 @@ def row_of(*events: Event, number: int = 1, at: datetime = MONDAY, envelope: Env
 
 
 def alarms(row: ReceivableRow) -> tuple[datetime | None, datetime | None, datetime | None]:
-    return row.overdue_alarm_at, row.promise_alarm_at, row.stop_alarm_at
+    return row.overdue_alarm_at, row.hold_alarm_at, row.stop_alarm_at
 
 
 # What the row says
@@ -144,7 +144,9 @@ def test_5_2_2_b_time_brings_overdue_then_the_stop_of_credit() -> None:
 
 @pytest.mark.parametrize("hold", [disputed, paused, promised])
 def test_5_2_2_b_nothing_is_due_to_be_said_while_nobody_is_reminded(hold: Event) -> None:
-    assert row_of(raised, hold).overdue_alarm_at is row_of(raised, overdue, hold).stop_alarm_at is None
+    assert row_of(raised, hold).overdue_alarm_at is None
+    promise = hold is promised  # which puts off the reminders, not the stop
+    assert row_of(raised, overdue, hold).stop_alarm_at == (OVER + 60 * DAY if promise else None)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +163,10 @@ def test_5_2_2_b_a_hold_ends_and_what_waited_is_due(hold: Event, end: Event) -> 
 def test_a_promise_is_over_at_the_end_of_its_day_and_counts() -> None:
     row = row_of(raised, promised)
     assert (row.hold, row.promised, row.promised_until) == (Hold.PROMISE, promised.amount, promised.until)
-    assert row.promise_alarm_at == datetime(2026, 3, 6, 16, tzinfo=UTC)
-    assert row_of(raised, promised, disputed).promise_alarm_at is None
+    assert row.hold_alarm_at == datetime(2026, 3, 6, 16, tzinfo=UTC)
+    assert row_of(raised, promised, disputed).hold_alarm_at is None
+    pause = row_of(raised, replace(paused, until=promised.until))
+    assert (pause.paused_until, pause.hold_alarm_at) == (promised.until, row.hold_alarm_at)
     counted = row_of(raised, promised, broken, promised, kept)
     assert (counted.promises_kept, counted.promises_broken) == (1, 1)
 

@@ -16,6 +16,7 @@ from aggregates.business.research import ResearchPublished
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Event, Recorded
 from aggregates.facts import (
+    BilledInstalments,
     ContractStanding,
     CreditStanding,
     CustomerStanding,
@@ -189,7 +190,10 @@ class Story(World):
             case Contract(terms=None):
                 self.give(CONTRACTS, Contract.redraft, CONTRACT, terms=self.terms(), clearance=self.clearance)
             case _:
-                self.give(CONTRACTS, Contract.amend, CONTRACT, terms=self.terms(), clearance=self.clearance)
+                facts: Mapping[str, Any] = {
+                    "clearance": self.clearance, "billed": BilledInstalments(contract_id=CONTRACT),
+                }  # fmt: skip
+                self.give(CONTRACTS, Contract.amend, CONTRACT, terms=self.terms(), **facts)
 
     def review(self) -> None:
         content, contract = self.text(), self.contract

@@ -6,11 +6,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+from aggregates.business.contract import ContractDrafted, ContractSigned, ContractTerminated
+from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Event, Origin
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.risk.credit import CreditAssessed, CreditLimitApproved, CreditReleased, Grade
 from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
+    DunningPaused,
     DunningStepTaken,
     PaymentPromised,
     PaymentReceived,
@@ -19,7 +22,7 @@ from aggregates.risk.receivable import (
     ReceivableRaised,
     ReceivableSettled,
 )
-from aggregates.text import Code, Text
+from aggregates.text import Code, ContentHash, Text
 from services.composition import POLICIES
 from services.policies.alarms import Alarms
 from tests.projections.rules.cases import CHINA
@@ -56,6 +59,20 @@ class Ledger:
         )  # fmt: skip
         limit = CreditLimitApproved(customer_id=self.customer, limit=HUNDRED, payment_days=30, valid_until=until)
         await self.desk.put(assessed, limit, on=self.credit, origin=origin)
+
+    async def signed(self, **due: date) -> None:
+        """A contract with an instalment of a hundred for each of these days."""
+        payments = tuple(Instalment(number=Code(name), amount=HUNDRED, due=day) for name, day in due.items())
+        text, amount = ContentHash("sha256:1"), HUNDRED * len(payments)
+        terms = Terms(
+            content=text, amount=amount, begins=DUE, ends=date(2027, 3, 31), obligations=(), payments=payments
+        )
+        drafted = ContractDrafted(customer_id=self.customer, terms=terms, drafted_by=())
+        signed = ContractSigned(
+            customer_id=self.customer, content=text, amount=amount, signed_by=(EmployeeId("employee-li"),), place=WORDS,
+            signed_for_customer=WORDS,
+        )  # fmt: skip
+        await self.desk.put(drafted, signed, on=self.contract)
 
     def paid(self) -> PaymentReceived:
         return PaymentReceived(
@@ -116,6 +133,48 @@ def test_what_is_paid_at_the_same_moment_does_not_become_overdue(yewu: Yewu) -> 
         await desk.put(ledger.paid(), ledger.settled, on=ledger.bill)
         assert not await alarms._give(alarm.then(row), OVERDUE_AT)
         assert "ReceivableBecameOverdue" not in await ledger.after()
+
+    at_the_desk(yewu, test)
+
+
+def test_a_pause_ends_when_its_day_is_over(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.raised(ledger.overdue, DunningPaused(reason=WORDS, until=date(2026, 4, 9)))
+        await ledger.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
+        assert (await ledger.after())[-1] == "DunningPaused"
+        await ledger.ring(datetime(2026, 4, 10, tzinfo=CHINA))
+        assert (await ledger.after())[2:] == ["DunningPaused", "DunningResumed"]
+
+    at_the_desk(yewu, test)
+
+
+def test_5_2_2_b_instalments_are_claimed_thirty_days_before_they_are_due_one_after_the_other(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        ledger = Ledger(desk)
+        await ledger.signed(a=date(2026, 6, 30), b=date(2026, 7, 31))
+        bill_b = ledger.bill.removesuffix("a") + "b"
+        await ledger.ring(datetime(2026, 5, 30, 23, 59, tzinfo=CHINA))
+        assert await ledger.after() == await desk.types(bill_b) == []
+        await ledger.ring(datetime(2026, 5, 31, tzinfo=CHINA))
+        assert (await ledger.after(), await desk.types(bill_b)) == (["ReceivableRaised"], [])
+        await ledger.ring(datetime(2026, 7, 1, tzinfo=CHINA))
+        assert await desk.types(bill_b) == ["ReceivableRaised"]
+        (line,) = await desk.lines(bill_b)
+        assert line.actor_id == "policy-PaymentSchedule"
+
+    at_the_desk(yewu, test)
+
+
+def test_what_finance_has_claimed_or_what_is_terminated_is_not_claimed(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        by_hand, over = Ledger(desk), Ledger(desk)
+        for ledger in (by_hand, over):
+            await ledger.signed(a=DUE)
+        await by_hand.raised()
+        await desk.put(ContractTerminated(customer_id=over.customer, reason=WORDS), on=over.contract)
+        await over.ring(BEFORE)
+        assert (await by_hand.after(), await over.after()) == (["ReceivableRaised"], [])
 
     at_the_desk(yewu, test)
 

@@ -107,7 +107,9 @@ def by_the_clock(yewu: Yewu, slug: str, stream_id: str, **said: object) -> None:
 
 PAID: Act = ("receive-payment", {"amount": "20", "reference": "bank-1"})
 DISPUTED: Act = ("dispute", {"reason": WORDS})
-PAUSED: Act = ("pause-dunning", {"reason": WORDS})
+SOON = str(datetime.now(UTC).date() + timedelta(days=9))
+PAUSED: Act = ("pause-dunning", {"reason": WORDS, "until": SOON})
+PROMISED: Act = ("promise-payment", {"until": SOON, "amount": "50"})
 ASKED: Act = ("request-write-off", {"amount": "50", "grounds": WORDS})
 STEPS: tuple[Act, ...] = tuple(
     ("take-dunning-step", {"level": level, "channel": "mail", "wording": WORDS}) for level in LEVELS
@@ -118,11 +120,6 @@ def _of(act: Act, *before: Act, overdue: bool = False) -> Scenario:
     """An act on a receivable to which something has happened before."""
     name, body = act
     return lambda stage: Call(f"/receivables/{receivable(stage.yewu, *before, overdue=overdue)}/{name}", body)
-
-
-def _promise(stage: Stage) -> Call:
-    until = str(datetime.now(UTC).date() + timedelta(days=9))
-    return Call(f"/receivables/{receivable(stage.yewu)}/promise-payment", {"until": until, "amount": "50"})
 
 
 def _bill(stage: Stage) -> Call:
@@ -178,7 +175,7 @@ SCENARIOS: dict[str, Scenario] = {
     "receivable.resolve_dispute": _of(
         ("resolve-dispute", {"upheld": True, "wording": WORDS, "conceded": "5"}), DISPUTED
     ),
-    "receivable.promise_payment": _promise,
+    "receivable.promise_payment": _of(PROMISED),
     "receivable.pause_dunning": _of(PAUSED),
     "receivable.resume_dunning": _of(("resume-dunning", {}), PAUSED),
     "receivable.take_dunning_step": _of(STEPS[0], overdue=True),
