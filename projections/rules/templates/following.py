@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET
@@ -104,7 +105,8 @@ def is_filled_in(value: Any) -> bool:
 class Response(Completeness):
     """After one of `on`, one of `then` follows in time, or with `every` each of them.
 
-    `same`: what follows counts only if it says in these fields what the latest of `on` says.
+    `same`: what follows counts only for that of `on` which says the same in these fields; each is owed by itself, in
+    its own time.
     """
 
     template = "Response"
@@ -117,13 +119,28 @@ class Response(Completeness):
         self.same = same or {}
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+        if not self.same:
+            return super().begin(row, record, reference)
+        wanted = {} if row is None or row.state is DONE else row.parties or {}
         row = super().begin(row, record, reference)
-        return replace(row, parties={"wanted": said(record, self.same)}) if self.same else row
+        return replace(row, parties={**wanted, said(record, self.same): record.effective_at.isoformat()})
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        if row is not None and self.same and (row.parties or {}).get("wanted") != said(record, self.same):
+        """Some of it has come, perhaps the last; of several that are owed the one that is meant."""
+        if not self.same:
+            return super().note(row, record, reference)
+        wanted = {} if row is None or row.parties is None else row.parties
+        found = said(record, self.same)
+        if row is None or row.state is not OWED or found not in wanted:
             return row
-        return super().note(row, record, reference)
+        left = {name: since for name, since in wanted.items() if name != found}
+        if not left:
+            return super().note(row, record, reference)
+        since = min(map(datetime.fromisoformat, left.values()))
+        due = row.due_from(since, 0, reference)
+        if is_late(row, record):
+            row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
+        return replace(row, parties=left, since_at=since, due_at=due, alarm_at=due, told=0, decided_by=record.position)
 
 
 class Existence(Response):

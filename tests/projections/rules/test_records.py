@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from aggregates.business.contract import ContractSigned
+from aggregates.business.contract import ContractAmended, ContractSigned
+from aggregates.event import Event
 from aggregates.ids import AnyId, CustomerId, RecordClassId
 from aggregates.information.document import DocumentArchived, DocumentRegistered, DocumentVersionAdded
 from aggregates.information.level import Security
@@ -30,8 +31,15 @@ added = DocumentVersionAdded(content=TEXT, format=Code("pdf"), added_by_id=ANNA)
 archived = DocumentArchived(about_id=AnyId(CONTRACT), content=TEXT, place=Code("archive-1"))
 
 
-def it(event: ContractSigned | DocumentRegistered | DocumentVersionAdded | DocumentArchived, day: int) -> Happened:
-    stream = CONTRACT if isinstance(event, ContractSigned) else DOCUMENT
+AMENDMENT = ContentHash("sha256:" + "3" * 64)
+amended = ContractAmended(
+    customer_id=CustomerId("customer-carl"), content=AMENDMENT, amount=Decimal(100), signed_by=(LI,)
+)
+archived_too = replace(archived, content=AMENDMENT)
+
+
+def it(event: Event, day: int) -> Happened:
+    stream = CONTRACT if isinstance(event, ContractSigned | ContractAmended) else DOCUMENT
     return Happened(event, on(day), stream_id=stream)
 
 
@@ -59,3 +67,17 @@ def test_filing_something_else_does_not_close_it() -> None:
     other = replace(archived, about_id=AnyId("contract-2"))
     assert verdict(FILED, it(signed, 2), it(other, 4), case=CONTRACT) is Verdict.VIOLATED
     assert folded(FILED, log_of(it(archived, 4)), CONTRACT) is None  # nobody owed it
+
+
+def test_6_2_2_each_signed_text_is_filed_in_its_own_time() -> None:
+    both = it(signed, 2), it(amended, 3)
+    assert duty(FILED, *both, case=CONTRACT).due_at == on(4, 18)
+    assert verdict(FILED, *both, it(archived_too, 4), case=CONTRACT) is Verdict.VIOLATED
+    assert duty(FILED, *both, it(archived, 4), case=CONTRACT).due_at == on(5, 18)
+    for last, expected in ((5, Verdict.CONFORMANT), (6, Verdict.VIOLATED)):
+        filed = it(archived, 4), it(archived_too, last)
+        assert verdict(FILED, *both, *filed, case=CONTRACT) is expected
+    late_first = it(archived_too, 4), it(archived, 6)
+    assert verdict(FILED, *both, *late_first, case=CONTRACT) is Verdict.VIOLATED
+    after_all = it(signed, 2), it(archived, 3), it(amended, 9), it(archived_too, 10)
+    assert verdict(FILED, *after_all, case=CONTRACT) is Verdict.CONFORMANT
