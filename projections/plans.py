@@ -100,7 +100,7 @@ def returned(row: PlanRow, record: Recorded[DevelopmentPlanReturned]) -> PlanRow
 
 
 def adjusted(row: PlanRow, record: Recorded[StrategyAdjusted]) -> PlanRow:
-    return replace(row, strategy=record.event.strategy)
+    return replace(row, strategy=record.event.strategy, status=Status.SUBMITTED, submitted_at=record.effective_at)
 
 
 def evaluated(row: PlanRow, record: Recorded[DevelopmentPlanEvaluated]) -> PlanRow:

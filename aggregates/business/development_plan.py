@@ -185,7 +185,7 @@ class DevelopmentPlan(Value):
 
     @command(by=(Role.BUSINESS_DEVELOPMENT_LEAD,), clause="3.1.2-a")
     def adjust_strategy(self, by: Actor, strategy: Text, grounds: Text) -> StrategyAdjusted:
-        """Reach the same goals, segments and channels in another way."""
+        """Reach the same goals, segments and channels in another way, if the manager approves the plan anew."""
         self._require("Only the strategy of an approved plan is adjusted.", Status.APPROVED)
         return StrategyAdjusted(strategy=strategy, grounds=grounds, authors=self._author(by))
 
@@ -208,7 +208,7 @@ class DevelopmentPlan(Value):
             case DevelopmentPlanReturned():
                 return replace(self, status=Status.RETURNED)
             case StrategyAdjusted(authors=authors):
-                return replace(self, authors=self.authors | set(authors))
+                return replace(self, status=Status.SUBMITTED, authors=self.authors | set(authors))
             case DevelopmentPlanEvaluated():
                 return replace(self, status=Status.EVALUATED)
             case _:

@@ -208,6 +208,9 @@ def test_what_lies_before_the_manager_or_is_closed_stays_as_it_is(history: tuple
 def test_the_strategy_of_an_approved_plan_is_adjusted_and_its_result_told() -> None:
     running = given(DevelopmentPlan, *TO_APPROVED)
     running.when(DevelopmentPlan.adjust_strategy, LEAD, WORDS, WORDS).then(adjusted)
+    anew = given(DevelopmentPlan, *TO_APPROVED, adjusted)
+    anew.when(DevelopmentPlan.approve, MANAGER, MONDAY, GOOD, A_YEAR).then(approved)
+    anew.when(DevelopmentPlan.evaluate, WORDS).then_refused("Only an approved plan")
     running.when(DevelopmentPlan.evaluate, WORDS).then(evaluated)
     for history in (TO_SUBMITTED, (*TO_APPROVED, evaluated)):
         other = given(DevelopmentPlan, *history)

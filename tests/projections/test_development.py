@@ -219,7 +219,8 @@ def planned(*events: Event) -> tuple[Row, ...]:
         ((drafted, submitted), False),
         ((drafted, submitted, returned), False),
         ((drafted, submitted, approved), True),
-        ((drafted, submitted, approved, adjusted), True),
+        ((drafted, submitted, approved, adjusted), False),
+        ((drafted, submitted, approved, adjusted, approved), True),
         ((drafted, submitted, approved, drafted), False),
         ((drafted, submitted, approved, evaluated), False),
     ],
@@ -237,9 +238,9 @@ def test_2_2_1_c_only_a_plan_that_the_manager_has_approved_is_worked_by(
 
 
 def test_a_plan_says_what_has_become_of_it(rows: Callable[..., str]) -> None:
-    url = rows(*planned(drafted, submitted, returned, drafted, submitted, approved, adjusted, evaluated))
+    url = rows(*planned(drafted, submitted, returned, drafted, submitted, approved, adjusted, approved, evaluated))
     (row,) = answer(url, lambda db: plans.on_record(db, status=Status.EVALUATED, research_id=RESEARCH))
-    assert (row.version, row.approved_by_id, row.decided_at) == (2, LI, on(7))
+    assert (row.version, row.approved_by_id, row.decided_at) == (2, LI, on(9))
     assert (row.strategy, row.result) == (Text("other words"), WORDS)
     assert answer(url, lambda db: plans.on_record(db, status=Status.DRAFTED)) == []
 
