@@ -75,7 +75,7 @@ class KeyStore(ABC):
         Rewrapping if they are not wrapped by the current wrapping key, RefTaken if one has a ref of an earlier one.
         """
         with self._transaction() as db:
-            if {key.wrapped_by for key in keys} - {self._current(db)}:
+            if {key.wrapped_by for key in keys} - {self._current(db, to_write=True)}:
                 raise Rewrapping
             if self._insert(db, keys) < len(keys):
                 raise RefTaken
@@ -169,14 +169,13 @@ class KeyStore(ABC):
             after = str(rows[-1][0])
 
     def import_(self, lines: Iterable[bytes]) -> int:
-        """Take in the keys of an export that are not here; how many. What is destroyed here is not revived."""
+        """Take in the keys of an export that are not here, all or none; how many. What is destroyed here stays so."""
         taken = 0
-        for part in _parts(map(_read, lines)):
-            with self._transaction() as db:
+        with self._transaction() as db:
+            for part in _parts(map(_read, lines)):
+                if self._current(db, to_write=True) is None:
+                    db.run("INSERT INTO {schema}wrapping VALUES (1, %s)", (part[0].wrapped_by,))
                 taken += self._insert(db, part)
-                for key in part:
-                    if self._current(db) is None:
-                        db.run("INSERT INTO {schema}wrapping VALUES (1, %s)", (key.wrapped_by,))
         return taken
 
     @abstractmethod
@@ -200,8 +199,9 @@ class KeyStore(ABC):
                 rows = db.run(f"SELECT {COLUMNS} FROM {{schema}}data_key WHERE {column} IN ({marks})", part)
             yield from map(_key, rows)
 
-    def _current(self, db: _Session) -> str | None:
-        rows = db.run("SELECT current FROM {schema}wrapping", ())
+    def _current(self, db: _Session, *, to_write: bool = False) -> str | None:
+        """The wrapping key in use. `to_write`: it stays so until the keys are kept that it wraps."""
+        rows = db.run("SELECT current FROM {schema}wrapping" + ("{for_share}" if to_write else ""), ())
         return str(rows[0][0]) if rows else None
 
     @abstractmethod
@@ -249,7 +249,8 @@ class SqliteKeys(KeyStore):
         return self._execute(statement, values).rowcount
 
     def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
-        return self._db.execute(statement.format(schema="", json_each="json_each").replace("%s", "?"), values)
+        words = statement.format(schema="", json_each="json_each", for_share="")
+        return self._db.execute(words.replace("%s", "?"), values)
 
     def close(self) -> None:
         with self._lock:
@@ -296,7 +297,8 @@ class PostgresKeys(KeyStore):
 
     def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[Any]:
         assert self._db is not None  # noqa: S101  # connected when the transaction began
-        return self._db.execute(statement.format(schema="yewu_keys.", json_each="json_each_text").encode(), values)
+        words = statement.format(schema="yewu_keys.", json_each="json_each_text", for_share=" FOR SHARE")
+        return self._db.execute(words.encode(), values)
 
     def close(self) -> None:
         with self._lock:

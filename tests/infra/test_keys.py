@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,26 +13,11 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from infra.keys import Key, KeyStore, KeysUnavailable, PostgresKeys, RefTaken, Rewrapping, SqliteKeys, open_keys
+from infra.keys import Key, KeyStore, KeysUnavailable, PostgresKeys, RefTaken, Rewrapping, SqliteKeys
+from tests.infra.conftest import Open
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ANNA, BEN = "employee-anna", "employee-ben"
-Open = Callable[[], KeyStore]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def again(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens the same store, as often as it is called."""
-    opened: list[KeyStore] = []
-    url = request.getfixturevalue("empty_database") if request.param == "postgres" else None
-
-    def open_() -> KeyStore:
-        opened.append(open_keys(tmp_path / "keys.sqlite", url))
-        return opened[-1]
-
-    yield open_
-    for store in opened:
-        store.close()
 
 
 @pytest.fixture

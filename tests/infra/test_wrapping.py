@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import base64
 import multiprocessing
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from infra.keys import Key, KeyStore, Rewrapping, SqliteKeys
+from infra.keys import Key, KeyStore, Rewrapping
 from infra.wrapping import WrappingError, WrappingKeys, rotate
+from tests.infra.conftest import Open
 
 SECRETS = {f"r{number:04}": bytes([number % 256]) * 32 for number in range(600)}
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+Write: TypeAlias = Callable[[KeyStore, list[Key]], None]
+HESITATION = 0.5
+"""So many seconds somebody waits between reading and writing, unless a rotation has ended by then."""
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[KeyStore]:
-    store = SqliteKeys(tmp_path / "keys.sqlite")
-    yield store
-    store.close()
+def store(again: Open) -> KeyStore:
+    return again()
 
 
 def filled(store: KeyStore, keys: WrappingKeys) -> None:
     """Keys of everybody, wrapped by the current wrapping key."""
     store.set_wrapping(keys.current.id, first=True)
     store.add([keys.wrap(ref, secret, keys.current.id) for ref, secret in SECRETS.items()])
+
+
+def taken_in(store: KeyStore, keys: Iterable[Key]) -> None:
+    """The same keys from a backup."""
+    store.import_(map(msgspec.json.encode, keys))
 
 
 def read(store: KeyStore, keys: WrappingKeys) -> dict[str, bytes]:
@@ -125,6 +135,31 @@ def test_a_process_that_runs_on_reads_and_adds_after_a_rotation(store: KeyStore,
         store.add([running.wrap("new", b"n" * 32, running.current.id)])
     store.add([running.wrap("new", b"n" * 32, store.wrapping() or "")])
     assert read(store, running) == SECRETS
+
+
+@pytest.mark.parametrize("write", [KeyStore.add, taken_in], ids=["added", "taken in"])
+def test_keys_that_another_process_writes_while_the_wrapping_key_changes_are_not_lost(
+    store: KeyStore, again: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    keys, other = WrappingKeys(file=tmp_path / "wrapping.key"), again()
+    store.set_wrapping(keys.current.id)
+    about_to_write, insert = threading.Event(), other._insert  # between what it read and what it writes
+
+    def hesitant(db: Any, written: Iterable[Key]) -> int:
+        about_to_write.set()
+        rotation.join(HESITATION)
+        return insert(db, written)
+
+    def rotated() -> None:
+        about_to_write.wait()
+        rotate(store, WrappingKeys(file=tmp_path / "wrapping.key"))
+
+    monkeypatch.setattr(other, "_insert", hesitant)
+    rotation = threading.Thread(target=rotated)
+    rotation.start()
+    write(other, [keys.wrap(ref, secret, keys.current.id) for ref, secret in SECRETS.items()])
+    rotation.join()
+    assert read(store, WrappingKeys(file=tmp_path / "wrapping.key")) == SECRETS
 
 
 def test_a_key_of_the_environment_is_rotated_by_putting_another_before_it(store: KeyStore) -> None:
