@@ -1,5 +1,6 @@
 -- Who may do what in the schema yewu: given again after all migrations, whichever of them made or remade a thing. Nothing
 -- is for everybody. To take a right away is the business of a migration: older code that runs beside may need it.
+-- A process that may do more than stands here does not start.
 GRANT USAGE ON SCHEMA yewu TO yewu_app, yewu_projector, yewu_auditor;
 
 -- The application: writes by calling functions, and reads what it needs to decide.

@@ -9,7 +9,7 @@ import pytest
 
 from infra.migrations import migrate
 from infra.read_model.schema import drop_unused
-from infra.roles import DatabaseRole, Unfit, require_fit
+from infra.roles import DatabaseRole, Unfit, given_to, require_fit
 from tests.conftest import new_database
 from tests.infra.appending import append, asynchronous, writing
 from tests.logins import LOGINS, as_role
@@ -66,6 +66,12 @@ WAYS_OUT = (
     "CREATE DATABASE mine",
     "GRANT yewu_owner TO CURRENT_USER",
 )
+TABLE_HELD = "SELECT has_table_privilege(%s, %s)"
+HELD = {
+    "USAGE": "SELECT has_schema_privilege(split_part(%s, ' ', 2), %s)",
+    "EXECUTE": "SELECT has_function_privilege(%s::regproc, %s)",
+    **dict.fromkeys(("SELECT", "INSERT", "UPDATE", "DELETE"), TABLE_HELD),
+}
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +225,18 @@ def fit(database: str, role: DatabaseRole) -> str:
 
 
 @pytest.mark.parametrize("role", RUNNING)
+def test_what_is_not_too_much_is_what_migrations_give(database: str, role: DatabaseRole) -> None:
+    with psycopg.connect(as_role(database, role)) as db:
+        held = {
+            right
+            for right in given_to(role)
+            for privilege, thing in [right.split(" ", 1)]
+            if db.execute(HELD[privilege], (thing, privilege)).fetchone() == (True,)
+        }
+    assert held == set(given_to(role))
+
+
+@pytest.mark.parametrize("role", RUNNING)
 def test_a_login_of_the_role_that_is_wanted_is_let_in(database: str, role: DatabaseRole) -> None:
     assert fit(as_role(database, role), role) == ""
 
@@ -236,30 +254,68 @@ def test_whoever_may_become_the_owner_is_turned_away(database: str) -> None:
 
 
 def test_the_login_of_another_part_is_turned_away(database: str) -> None:
-    assert fit(as_role(database, PROJECTOR), APP) == (
-        "DATABASE_URL connects as yewu_projector, who may create schemas: too much; name the login yewu_app."
+    assert fit(as_role(database, AUDITOR), READER) == (
+        "DATABASE_URL connects as yewu_auditor, who may SELECT yewu.event and may SELECT yewu.head"
+        " and may SELECT yewu.log and may SELECT yewu.relay and may SELECT yewu.store and may SELECT yewu.topic:"
+        " too much; name the login yewu_reader."
     )
-    assert fit(as_role(database, APP), PROJECTOR) == (
-        "DATABASE_URL connects as yewu_app, who may append to the log: too much; name the login yewu_projector."
-    )
+    assert "may create schemas" in fit(as_role(database, PROJECTOR), APP)
+    assert "may EXECUTE yewu.append" in fit(as_role(database, APP), PROJECTOR)
     assert fit(as_role(database, READER), APP) == (
         "DATABASE_URL connects as yewu_reader, who lacks the rights of yewu_app: name that login."
     )
 
 
 @pytest.mark.parametrize(
-    ("grant", "what"),
+    ("role", "grant", "what"),
     [
-        ("GRANT INSERT, TRUNCATE ON yewu.log TO yewu_app", "may INSERT yewu.log and may TRUNCATE yewu.log"),
-        ("GRANT UPDATE ON yewu.head TO yewu_app", "may UPDATE yewu.head"),
-        ("ALTER TABLE yewu.answer OWNER TO yewu_app", "owns yewu.answer"),
-        ("GRANT CREATE ON SCHEMA yewu TO yewu_app", "may create things in the schema yewu"),
+        (APP, "GRANT INSERT, TRUNCATE ON yewu.log TO yewu_app", "may INSERT, TRUNCATE yewu.log"),
+        (APP, "GRANT INSERT (position, stream_id) ON yewu.log TO yewu_app", "may INSERT columns of yewu.log"),
+        (APP, "GRANT UPDATE ON yewu.head TO yewu_app", "may UPDATE yewu.head"),
+        (APP, "GRANT UPDATE (position) ON yewu.head TO PUBLIC", "may UPDATE columns of yewu.head"),
+        (APP, "ALTER TABLE yewu.answer OWNER TO yewu_app", "owns yewu.answer"),
+        (APP, "ALTER FUNCTION yewu.append OWNER TO yewu_app", "owns yewu.append"),
+        (APP, "GRANT EXECUTE ON FUNCTION yewu.rebuild_answers TO yewu_app", "may EXECUTE yewu.rebuild_answers"),
+        (APP, "GRANT INSERT, UPDATE, DELETE ON yewu.policy TO yewu_app", "may DELETE, INSERT, UPDATE yewu.policy"),
+        (APP, "GRANT INSERT ON public.yewu_migration TO yewu_app", "may INSERT public.yewu_migration"),
+        (APP, "GRANT UPDATE, DELETE ON rm_0.place TO yewu_app", "may DELETE, UPDATE rm_0.place"),
+        (APP, "GRANT UPDATE (position) ON rm_0.place TO PUBLIC", "may UPDATE columns of rm_0.place"),
+        (APP, "ALTER TABLE rm_0.place OWNER TO yewu_app", "owns rm_0.place"),
+        (APP, "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO yewu_app", "may EXECUTE pg_read_file(text)"),
+        (APP, "GRANT CREATE ON SCHEMA yewu TO yewu_app", "may create things in the schema yewu"),
+        (PROJECTOR, "GRANT EXECUTE ON FUNCTION yewu.append TO yewu_projector", "may EXECUTE yewu.append"),
+        (AUDITOR, "GRANT UPDATE, DELETE ON yewu.store TO yewu_auditor", "may DELETE, UPDATE yewu.store"),
+        (READER, "GRANT SELECT ON yewu.log TO yewu_reader", "may SELECT yewu.log"),
+        (READER, "GRANT SELECT ON yewu.log TO PUBLIC", "may SELECT yewu.log"),
+        (READER, "GRANT SELECT (position) ON yewu.log TO PUBLIC", "may SELECT columns of yewu.log"),
     ],
 )
-def test_a_right_that_should_not_be_there_is_named(database: str, grant: str, what: str) -> None:
+def test_a_right_that_should_not_be_there_is_named(database: str, role: DatabaseRole, grant: str, what: str) -> None:
+    with psycopg.connect(as_role(database, PROJECTOR)) as db:
+        db.execute("CREATE SCHEMA rm_0; CREATE TABLE rm_0.place (position int8)")
     with psycopg.connect(database, autocommit=True) as db:
         db.execute(grant.encode())
-    assert f"who {what}: too much" in fit(as_role(database, APP), APP)
+    assert f"who {what}: too much" in fit(as_role(database, role), role)
+
+
+def test_of_very_many_rights_that_should_not_be_there_twenty_are_named(database: str) -> None:
+    with psycopg.connect(as_role(database, PROJECTOR)) as db:
+        db.execute("CREATE SCHEMA rm_0")
+        for number in range(25):
+            db.execute(f"CREATE TABLE rm_0.t{number:02} (a int); GRANT UPDATE ON rm_0.t{number:02} TO PUBLIC".encode())
+    assert fit(as_role(database, READER), READER).endswith(
+        "and may UPDATE rm_0.t19 and has 5 rights more: too much; name the login yewu_reader."
+    )
+
+
+@pytest.mark.parametrize("thing", ["TABLE yewu.store", "FUNCTION yewu.append"])
+def test_whoever_may_become_the_owner_of_a_thing_is_turned_away(database: str, thing: str) -> None:
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(f"CREATE ROLE clerk; GRANT clerk TO yewu_reader; ALTER {thing} OWNER TO clerk".encode())
+        try:
+            assert "may become clerk" in fit(as_role(database, READER), READER)
+        finally:
+            db.execute(f"ALTER {thing} OWNER TO yewu_owner; DROP ROLE clerk".encode())
 
 
 @pytest.mark.parametrize("attribute", ["CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"])
