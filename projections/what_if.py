@@ -46,8 +46,8 @@ class WhatIf(Value):
 
 
 def rules_citing(parameter: str) -> list[str]:
-    """The numbers of the rules that take their limit from a parameter."""
-    return [rule.number for rule in RULES if rule.within is not None and rule.within.parameter == parameter]
+    """The numbers of the rules whose verdicts depend on a parameter."""
+    return [rule.number for rule in RULES if parameter in rule.parameters]
 
 
 async def shifted(

@@ -51,21 +51,20 @@ def events_page() -> str:
 
 
 def rules_page() -> str:
-    """docs/rules.md: each conformance rule with its clauses, template, events, parameter, and what it means."""
+    """docs/rules.md: each conformance rule with its clauses, template, events, parameters, and what it means."""
     lines = [
         "# Conformance rules 遵循规则",
         "",
         "Made from the code by `make generate`. How a case stands to each: `yewu verdicts`; how well each is kept:",
         "`yewu conformance`. Who owes what by when: `yewu duties`.",
         "",
-        "| rule | clauses | template | mode | within | what it means |",
+        "| rule | clauses | template | mode | parameters | what it means |",
         "|---|---|---|---|---|---|",
     ]
     for rule in RULES:
-        within = "" if rule.within is None else rule.within.parameter
         meaning = f"{rule.meaning} {label('rule', rule.number, Language.CHINESE)}"
-        clauses = ", ".join(rule.clauses)
-        lines.append(f"| {rule.number} | {clauses} | {rule.template} | {rule.mode} | {within} | {meaning} |")
+        clauses, parameters = ", ".join(rule.clauses), ", ".join(rule.parameters)
+        lines.append(f"| {rule.number} | {clauses} | {rule.template} | {rule.mode} | {parameters} | {meaning} |")
     lines += ["", "| rule | events |", "|---|---|"]
     lines += [f"| {rule.number} | {', '.join(sorted(event.__name__ for event in rule.asked))} |" for rule in RULES]
     return "\n".join(lines) + "\n"

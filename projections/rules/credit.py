@@ -51,6 +51,7 @@ Known = Mapping[str, str]
 
 DECIDED = (CreditLimitApproved, CreditOverrideApproved)
 COMMITTED = (ContractSigned, ContractAmended, ContractTerminated, ContractExpired)
+GOOD_FOR = "P-18"
 MOVED = (ReceivableRaised, PaymentReceived, PaymentReversed, ReceivableWrittenOff)
 
 
@@ -151,7 +152,7 @@ def signed_without_credit(known: Known, record: Recorded[Any], reference: Refere
 
 def _good_until(known: Known, reference: Reference) -> datetime:
     assessed = datetime.fromisoformat(known["limit assessed"]).astimezone(ZoneInfo(reference.zone))
-    good = Limit(parameter="P-18", value=known["limit grade"])
+    good = Limit(parameter=GOOD_FOR, value=known["limit grade"])
     months = good.quantity(good.version(reference, assessed), good.value)
     return assessed if months is None else months_after(assessed, int(months.amount))
 
@@ -167,6 +168,7 @@ CREDIT_CHECKED = Threshold(
     case_in=_of_customers(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased, ContractSigned, ContractAmended),
     learn=what_is_decided,
     breach=signed_without_credit,
+    reads=(GOOD_FOR,),
 )
 
 INSIDE_THE_LIMIT = Threshold(

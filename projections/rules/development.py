@@ -101,6 +101,7 @@ WELL_FOUNDED = Threshold(
     at=(DevelopmentPlanApproved,),
     learn=_cited,
     breach=_not_good,
+    reads=(CITED_FOR.parameter,),
 )
 
 APPROVED_FIRST = Precedence(

@@ -109,6 +109,16 @@ class Rule:
         return View.of(DutyRow, folds, key=its_case_under(self.number, self.cases, self.case_in))
 
     @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Those that the verdicts depend on."""
+        return tuple(dict.fromkeys(self.cites()))
+
+    def cites(self) -> Iterator[str]:
+        """Each parameter that the template looks up."""
+        if self.within is not None:
+            yield self.within.parameter
+
+    @cached_property
     def asked(self) -> Events:
         """The events that this rule is about."""
         return tuple(dict.fromkeys(event for event, _ in self.handlers()))

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from starlette.routing import Route
 
+from aggregates.facts import Unit
 from aggregates.readers import Readers
 from aggregates.text import Code
 from infra.commands import bounded, check_value
@@ -33,6 +34,9 @@ from services.runtime import Runtime
 READERS = Readers(everything=frozenset(duties.READERS))
 DUTIES = table_name(DutyRow)
 SHAPE = "parameter is written P-05=S2:3,S3:8, or P-02=2 where it has one value"
+MOST = {Unit.MONTH: 1_200, Unit.YEAR: 100, Unit.MONEY: 10**12}
+"""What can be supposed of these units: no calendar ends after so much time."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -119,15 +123,16 @@ def supposed(written: str, reference: Reference) -> tuple[Supposed, ...]:
                 422, "refused", "{number} has no value {name}: it has {names}.",
                 {"number": number, "name": name, "names": names},
             )  # fmt: skip
-        found.append(Supposed(parameter=number, name=name, amount=_amount(amount)))
+        found.append(Supposed(parameter=number, name=name, amount=_amount(amount, known[-1].values[Code(name)].unit)))
     return tuple(sorted(found, key=str))
 
 
-def _amount(written: str) -> Decimal:
+def _amount(written: str, unit: Unit) -> Decimal:
     try:
         amount = Decimal(written)
     except InvalidOperation:
         raise malformed(SHAPE) from None
-    if not amount.is_finite() or not 0 <= amount < 100_000 or amount != round(amount, 6):
-        raise malformed(f"{SHAPE}, with amounts from 0 to 100000")
+    most = MOST.get(unit, 100_000)
+    if not amount.is_finite() or not 0 <= amount <= most or amount != round(amount, 6):
+        raise malformed(f"{SHAPE}, with amounts from 0 to {most}")
     return amount

@@ -50,6 +50,11 @@ class Completeness(Rule):
     def needed(self) -> tuple[tuple[str, ...], ...]:
         return tuple(names(events, field) for events, field in self.parts.values())
 
+    def cites(self) -> Iterator[str]:
+        yield from super().cites()
+        if self.share is not None:
+            yield self.share.parameter
+
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
         yield from ((event, self.note) for event in self._brought)
@@ -179,6 +184,9 @@ class Succession(Rule):
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
         return tuple(names(stage.then) for stage in self.stages)
+
+    def cites(self) -> Iterator[str]:
+        yield from (stage.within.parameter for stage in self.stages)
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)

@@ -150,6 +150,10 @@ class AuthorityAt(_Permitted):
 
     template = "AuthorityAt"
 
+    def cites(self) -> Iterator[str]:
+        yield from super().cites()
+        yield from (asked.parameter for asked in self.of.values() if isinstance(asked, ByAmount))
+
     def _may(self, record: Recorded[Any], reference: Reference) -> bool:
         return any(in_office(record, office, reference) for office in self._offices(record, reference))
 

@@ -75,7 +75,8 @@ class Threshold(Rule):
     """After each of `at`, what the case has come to stays within its bounds.
 
     `learn` adds an event to what is known of the case; `breach` names what is wrong now, if anything is. `on`: what
-    begins a case and is judged later; `known`: what is learned from, and never begins anything to be judged.
+    begins a case and is judged later; `known`: what is learned from, and never begins anything to be judged; `reads`:
+    the parameters that `breach` looks up.
     """
 
     template = "Threshold"
@@ -88,10 +89,15 @@ class Threshold(Rule):
         breach: Breach,
         on: Events = (),
         known: Events = (),
+        reads: tuple[str, ...] = (),
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
-        self.on, self.known, self.at, self.learn, self.breach = on, known, at, learn, breach
+        self.on, self.known, self.at, self.learn, self.breach, self.reads = on, known, at, learn, breach, reads
+
+    def cites(self) -> Iterator[str]:
+        yield from super().cites()
+        yield from self.reads
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.expect) for event in self.on)

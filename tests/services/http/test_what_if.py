@@ -44,6 +44,10 @@ def test_a_shorter_time_shows_which_cases_would_have_been_late(yewu: Yewu) -> No
     assert {one["verdict"] for one in verdicts} == {"conformant"}
 
 
+def test_an_amount_of_money_can_be_supposed_too(yewu: Yewu) -> None:
+    assert what_if(yewu.manager, "P-39=deputy:600000")["rules"] == ["R-GEN-1.contract"]
+
+
 def test_the_same_value_changes_nothing(yewu: Yewu) -> None:
     acknowledged(yewu)
     found = what_if(yewu.manager, "P-02=limit:4")
@@ -76,6 +80,8 @@ def test_the_list_comes_by_pages(yewu: Yewu) -> None:
         ("P-05=3", 422, "P-05 has no value limit"),
         ("P-05=S1:soon", 400, "parameter is written P-05=S2:3,S3:8"),
         ("P-05=S1:-1", 400, "with amounts from 0 to 100000"),
+        ("P-44=1201", 400, "with amounts from 0 to 1200"),
+        ("P-39=deputy:-1", 400, "with amounts from 0 to 1000000000000"),
         ("P-31=90", 422, "No rule cites P-31"),
     ],
 )
