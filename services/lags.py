@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
 from aggregates.value import Value
+from services.composition import POLICIES
 from services.runtime import Runtime
 
 
@@ -58,9 +59,13 @@ async def builder(runtime: Runtime) -> Lag | None:
     return None if found is None else Lag(*found)
 
 
-async def policies(runtime: Runtime) -> Lag | None:
-    """Events that the policy furthest behind has not looked at; its silence is that since it last looked."""
-    return await _behind(runtime, "SELECT position, beat_at FROM yewu.policy ORDER BY position LIMIT 1")
+def policy(name: str) -> LagOf:
+    """Events that this policy has not looked at, and since when it has not looked at all; None before it ever did."""
+
+    async def behind(runtime: Runtime) -> Lag | None:
+        return await _behind(runtime, "SELECT position, beat_at FROM yewu.policy WHERE name = %s", name)
+
+    return behind
 
 
 async def relay(runtime: Runtime) -> Lag | None:
@@ -68,7 +73,7 @@ async def relay(runtime: Runtime) -> Lag | None:
     return await _behind(runtime, "SELECT max(position) AS position, max(beat_at) AS beat_at FROM yewu.relay")
 
 
-async def _behind(runtime: Runtime, reader: LiteralString) -> Lag | None:
+async def _behind(runtime: Runtime, reader: LiteralString, *named: str) -> Lag | None:
     """How far a reader of the log is behind its head; the query finds its position, and when it last gave a sign."""
     async with runtime.pool.connection() as db:
         cursor = await db.execute(
@@ -76,7 +81,8 @@ async def _behind(runtime: Runtime, reader: LiteralString) -> Lag | None:
             " coalesce(extract(epoch FROM clock_timestamp() - l.recorded_at)::float8, 0),"
             " extract(epoch FROM clock_timestamp() - r.beat_at)::float8"
             f" FROM yewu.head h, ({reader}) r LEFT JOIN yewu.log l ON l.position = r.position + 1"
-            " WHERE r.position IS NOT NULL"
+            " WHERE r.position IS NOT NULL",
+            named,
         )
         found = await cursor.fetchone()
     return None if found is None else Lag(*found)
@@ -98,7 +104,7 @@ LAGS: Mapping[str, LagOf] = {
     "projector": projector,
     "parked rows": parked,
     "builder": builder,
-    "policies": policies,
+    **{f"policy {each.name}": policy(each.name) for each in POLICIES},
     "relay": relay,
 }
 

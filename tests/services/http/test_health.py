@@ -157,6 +157,21 @@ def test_days_that_somebody_waits_for_are_a_lag_of_the_builder(yewu: Yewu, monke
     assert told["yewu_lag_seconds of builder"] > 1
 
 
+def test_each_policy_is_behind_by_itself_and_one_that_is_no_more_by_nothing(yewu: Yewu, database: str) -> None:
+    with psycopg.connect(database) as db:
+        db.execute(
+            "INSERT INTO yewu.policy SELECT name, position - behind, clock_timestamp() - make_interval(secs => behind)"
+            " FROM yewu.head, (VALUES ('CreditGate', 3), ('DunningLadder', 0), ('GivenUp', 9)) p(name, behind)"
+        )
+    told = metrics(yewu)
+    assert (told["yewu_lag_waiting of policy CreditGate"], told["yewu_lag_waiting of policy DunningLadder"]) == (3, 0)
+    assert told["yewu_lag_seconds of policy CreditGate"] > 0
+    assert told["yewu_silence_seconds of policy CreditGate"] > 3 > told["yewu_silence_seconds of policy DunningLadder"]
+    assert {name for name in told if "waiting of polic" in name} == {
+        f"yewu_lag_waiting of policy {name}" for name in ("CreditGate", "DunningLadder")
+    }
+
+
 def test_whoever_is_listed_as_behind_the_log_is_measured(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
     async def relay(_runtime: Runtime) -> Lag:
         return Lag(7, 1.5)
