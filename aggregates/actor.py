@@ -68,6 +68,10 @@ class ActorKind(StrEnum):
     FOUNDER = auto()
 
 
+NOBODY = frozenset({ActorKind.CLOCK, ActorKind.POLICY})
+"""Behind these stands nobody: time has passed, or something else has happened."""
+
+
 class Delegation(Value):
     """A power lent for a while: whose it is, and under which number it was granted."""
 

@@ -25,7 +25,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from aggregates.actor import ActorKind, Delegation, Role
+from aggregates.actor import NOBODY, ActorKind, Delegation, Role
 from aggregates.ids import AnyId
 from aggregates.readers import Readers
 from aggregates.text import Code, Text
@@ -176,6 +176,14 @@ def attribution(actor_id: str, meta: bytes) -> tuple[str, Origin | None]:
         return actor_id, None
     found = _open_attribution(meta)
     return found.on_behalf_of or actor_id, found.origin
+
+
+_is_by_nobody = re.compile(f'"kind":"({"|".join(sorted(NOBODY))})"'.encode()).search
+
+
+def is_by_nobody(meta: bytes) -> bool:
+    """Did it come from the clock or a policy, and not from somebody who acted?"""
+    return _is_by_nobody(meta) is not None
 
 
 class Recorded(Value, Generic[E], kw_only=False):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from aggregates.actor import MAY_BACKDATE, Actor, ActorKind, Role
+from aggregates.actor import MAY_BACKDATE, NOBODY, Actor, ActorKind, Role
 from aggregates.event import Envelope, Event
 from aggregates.ids import NATURAL, EmployeeId, kind_of
 from aggregates.refused import Refused
@@ -246,7 +246,7 @@ class _Decision:
         done = await self.desk.writer.append(append)
         if done.repeated:
             return await self._repeat(done.first, done.last)
-        return self._answer(known, events, effective_at, done)
+        return self._answer(known, events, actor, effective_at, done)
 
     def _time(self, now: datetime) -> datetime:
         """When the act is true: now, or the time in the past that the caller names with a reason."""
@@ -343,9 +343,9 @@ class _Decision:
                 return tuple(events)
 
     def _check_order(self, known: Known, at: datetime) -> None:
-        if known.effective_at is not None and at < known.effective_at and not self.command.declaration.corrects:
+        if known.acted_at is not None and at < known.acted_at and not self.command.declaration.corrects:
             raise Refused("Something later is already on record: what was known of {time} has to be corrected instead.",
-                          time=known.effective_at)  # fmt: skip
+                          time=known.acted_at)  # fmt: skip
 
     def _append(
         self, events: Sequence[Event], actor: Actor, at: datetime | None, facts: Gathered, known: Known, guard: Any
@@ -370,10 +370,13 @@ class _Decision:
         change = Change(self.stream_id, known.version, entries)
         return Append(actor.id, self.command_id, (change,), guards, self.body_hash)
 
-    def _answer(self, known: Known, events: Sequence[Event], at: datetime | None, done: Appended) -> Answer:
+    def _answer(
+        self, known: Known, events: Sequence[Event], actor: Actor, at: datetime | None, done: Appended
+    ) -> Answer:
         true_at = min(at, done.recorded_at) if at is not None and done.recorded_at else done.recorded_at
         assert true_at is not None  # noqa: S101  # only a repeated append has no time
-        after = self.desk.states.wrote(self.stream_id, known, events, true_at)
+        acted_at = None if actor.kind in NOBODY else true_at
+        after = self.desk.states.wrote(self.stream_id, known, events, acted_at)
         return Answer(self.stream_id, after.version, done.last, tuple(type(event).__name__ for event in events))
 
     async def _repeat(self, first: int, last: int) -> Answer:

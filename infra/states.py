@@ -7,17 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from aggregates.event import Aggregate, Event, events_of
+from aggregates.event import Aggregate, Event, events_of, is_by_nobody
 from infra.codec import Codec
 from infra.commands import Kind
 from infra.log_reader import LogReader
 
 
 class Known(NamedTuple):
-    """An aggregate at a version of its stream, and the latest time of which the stream speaks."""
+    """An aggregate at a version of its stream, and the latest time at which somebody acted on it.
+
+    When the clock spoke, and what policies did then, does not count: what people did before may be recorded after.
+    """
 
     version: int
-    effective_at: datetime | None
+    acted_at: datetime | None
     state: Any
 
 
@@ -51,14 +54,13 @@ class States:
         events = [self._codec.decoder(line.type, line.schema)(line.data) for line in lines]
         if not lines:
             return known
-        latest = max(line.effective_at for line in lines)
-        if known.effective_at is not None:
-            latest = max(latest, known.effective_at)
+        acted = [line.effective_at for line in lines if not is_by_nobody(line.meta)]
+        latest = _latest(known.acted_at, *acted)
         return self._remember(stream_id, Known(lines[-1].version, latest, learnt(known.state, events)))
 
-    def wrote(self, stream_id: str, before: Known, events: Sequence[Event], effective_at: datetime) -> Known:
-        """Our own append succeeded: the state moves on without being read again."""
-        latest = effective_at if before.effective_at is None else max(before.effective_at, effective_at)
+    def wrote(self, stream_id: str, before: Known, events: Sequence[Event], acted_at: datetime | None) -> Known:
+        """Our own append succeeded: the state moves on without being read again. `acted_at`: when somebody did it."""
+        latest = _latest(before.acted_at, acted_at)
         return self._remember(stream_id, Known(before.version + len(events), latest, learnt(before.state, events)))
 
     async def exists(self, stream_id: str) -> bool:
@@ -81,6 +83,10 @@ class States:
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
         return known
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((at for at in times if at is not None), default=None)
 
 
 def learnt(state: Aggregate, events: Iterable[Event]) -> Aggregate:

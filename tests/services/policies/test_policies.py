@@ -6,15 +6,17 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
 
+from aggregates.actor import Role
 from aggregates.event import Envelope, Event, Origin
-from aggregates.ids import AnyId, CustomerId, EmployeeId
+from aggregates.ids import THE_DEPARTMENT, AnyId, CustomerId, EmployeeId
+from aggregates.organisation.department import RoleAssigned
 from aggregates.organisation.waiver import WaiverApproved, WaiverRequested
 from aggregates.service.complaint import (
     ComplaintAcknowledged,
@@ -26,10 +28,14 @@ from aggregates.service.complaint import (
 from aggregates.text import Code, Text
 from infra.append import Append, Change, Entry, Unavailable
 from infra.codec import Line, envelope_bytes
+from infra.dispatcher import Order, Principal
+from infra.read_model.as_of import thing_as_of
+from infra.read_model.selection import EVERYTHING, Selection
 from infra.roles import DatabaseRole
 from infra.sealing import Plain
 from projections.rules.catalogue import BY_NUMBER
-from services.composition import POLICIES
+from projections.rules.duty import Verdict
+from services.composition import COMMANDS, POLICIES
 from services.policies.clock import Clock
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.follower import Moved, PolicyFollower
@@ -80,6 +86,26 @@ class Desk:
         await self.runtime.rows.reached(await self.runtime.reader.head())
         return said
 
+    async def lead(self) -> Principal:
+        """Somebody who leads customer service, and has for long."""
+        who = EmployeeId(f"employee-{uuid4()}")
+        lead = RoleAssigned(
+            employee_id=who,
+            role=Role.CUSTOMER_SERVICE_LEAD,
+            unit=Code("customer-service"),
+            valid_from=MONDAY - timedelta(days=1),
+        )
+        await self.put(lead, on=THE_DEPARTMENT)
+        await self.runtime.reference.refresh()
+        return Principal(who)
+
+    async def verdict(self, rule: str, case_id: str, selection: Selection = EVERYTHING) -> Verdict:
+        """How a complaint stands to a rule now, by what counts."""
+        async with self.runtime.pool.connection() as db:
+            thing = await thing_as_of(db, self.runtime.model, BY_NUMBER[rule].view, (rule, case_id), selection)
+        assert thing.row is not None
+        return thing.row.verdict_at(datetime.now(UTC))
+
     async def follow(self) -> None:
         """Let the policies come up to the head."""
         for policy in POLICIES:
@@ -128,6 +154,24 @@ def test_the_clock_climbs_the_ladder_to_its_end_and_no_further(yewu: Yewu) -> No
         assert said == {"R-CS-3": 3, "R-CS-4": 3, "R-CS-5": 3}
         await desk.follow()
         assert [event.level for event in await desk.events(complaint, "ComplaintEscalated")] == [1, 2, 3]
+
+    at_the_desk(yewu, test)
+
+
+def test_what_was_done_in_time_can_be_recorded_after_the_clock_has_spoken(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint, lead = await desk.put(received), await desk.lead()
+        await desk.tick(TWO_O_CLOCK + A_MINUTE)
+        await desk.follow()
+        assert await desk.types(complaint) == ["ComplaintReceived", "ObligationMissed", "ComplaintEscalated"]
+        before = datetime.now(UTC)
+        (command,) = (command for command in COMMANDS if command.slug == "complaint.acknowledge")
+        body = command.body(
+            channel=PHONE, wording=WORDS, at=MONDAY + timedelta(hours=1), reason=Text("The line was cut")
+        )
+        await desk.runtime.dispatcher.give(Order(command, complaint, body, lead))
+        assert await desk.verdict("R-CS-3", complaint) is Verdict.CONFORMANT
+        assert await desk.verdict("R-CS-3", complaint, Selection(known_at=before)) is Verdict.VIOLATED
 
     at_the_desk(yewu, test)
 
