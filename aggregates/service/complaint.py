@@ -479,6 +479,13 @@ class Complaint(Value):
         self._must_be_open()
         return ComplaintEscalated(level=level, reason=reason) if self.level < level <= HIGHEST_LEVEL else None
 
+    @command(by=(Role.CLOCK,), clause="3.3.2-c")
+    def escalate_if_gravest(self, reason: Text) -> ComplaintEscalated | None:
+        """The clock calls for the manager if people's safety, the law or the whole contract is at stake."""
+        self._must_be_open()
+        gravest = self.assessment is not None and self.assessment.severity is Severity.S1
+        return self.escalate_to(HIGHEST_LEVEL, reason) if gravest else None
+
     @command(by=(Role.MANAGER,), clause="3.3.2-c")
     def declare_recourse_exhausted(
         self, by: Actor, attempts: Text, external_recourse_offered: Text
@@ -579,7 +586,7 @@ class Complaint(Value):
             case ComplaintConverted():
                 return replace(self, status=Status.CONVERTED)
             case ComplaintReopened():
-                return replace(self, status=Status.OPEN, offer=Offer.NONE, approval=None, rejections=0)
+                return replace(self, status=Status.OPEN, offer=Offer.NONE, approval=None, rejections=0, level=0)
             case InvestigationFindingRecorded() | ProgressReportedToCustomer():
                 return self
             case _:

@@ -55,6 +55,7 @@ class DutyRow(Row):
 
     The term runs from `since_at`; `spent_seconds` of it had gone when the case was shelved last. `missed` counts how
     often something came too late, `told` how often the clock has said so, `alarm_at` is when it will speak again.
+    `named` is the value of the parameter that was named last, where one is.
     `imported`: the obligation began in another system, so the verdict rests on imported evidence.
     """
 
@@ -77,6 +78,7 @@ class DutyRow(Row):
     decided_by: int | None = None
     version: int | None = None
     calendar: int | None = None
+    named: str | None = None
     term_seconds: int | None = None
     spent_seconds: int = 0
     around_the_clock: bool = False

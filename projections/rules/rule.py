@@ -152,7 +152,8 @@ class Rule:
         if row is not None and row.state is SHELVED:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
-        version, allowed = (None, None) if limit is None else limit.allows(at, reference)
+        named = None if row is None else row.named
+        version, allowed = (None, None) if limit is None else limit.allows(at, reference, named)
         due = None if allowed is None else ending(*allowed, at, 0, reference)
         begun = replace(
             self._blank,
@@ -181,10 +182,14 @@ class Rule:
         return ()
 
     def measure(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Now it is known how long it may take, by the version that was in force when the obligation began."""
-        if row is None or row.state is DONE or self.within is None or self.within.named_by is None:
+        """Now it is known how long it may take, by the version that was in force when the obligation began; what begins
+        after that is measured by it too."""
+        if row is None or self.within is None or self.within.named_by is None:
             return row
         limit, value = self.within, str(getattr(record.event, self.within.named_by[1]))
+        row = replace(row, named=value)
+        if row.state is DONE:
+            return row
         allowed = term(limit.quantity(limit.cited(reference, row.version), value), row.began_at, reference)
         if allowed is None:
             return replace(row, term_seconds=None, due_at=None, alarm_at=None)
@@ -206,7 +211,7 @@ class Rule:
         return replace(row, state=SHELVED, verdict=verdict, spent_seconds=spent, due_at=None, alarm_at=None)
 
     def resume(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """What was shelved is owed again, with the time that was left."""
+        """What was shelved is owed again, with the time that was left; nobody up the ladder has been told of that."""
         if row is None or row.state is not SHELVED:
             return row
         return self._resumed(row, record.effective_at, reference)
@@ -214,7 +219,7 @@ class Rule:
     def _resumed(self, row: DutyRow, at: datetime, reference: Reference) -> DutyRow:
         due = row.due_from(at, row.spent_seconds, reference)
         verdict = row.verdict if row.missed else PENDING
-        return replace(row, state=OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0)
+        return replace(row, state=OWED, verdict=verdict, since_at=at, due_at=due, alarm_at=due, told=0, level=0)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """The case is over: what is still owed was never done."""
@@ -279,6 +284,7 @@ def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
         verdict=row.verdict if row.missed else PENDING,
         owner_id=row.owner_id,
         unit=row.unit,
+        named=row.named,
         missed=row.missed,
     )
 

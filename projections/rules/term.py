@@ -21,7 +21,7 @@ ELAPSED = {Unit.SECOND: timedelta(seconds=1), Unit.HOUR: timedelta(hours=1), Uni
 
 
 class Limit(Value):
-    """A value of a parameter. `named_by`: an event whose field says which value; before it there is no limit."""
+    """A value of a parameter. `named_by`: an event whose field says which value; before the first there is no limit."""
 
     parameter: str
     value: str | None = "limit"
@@ -32,10 +32,13 @@ class Limit(Value):
         known = reference.in_force.get(self.parameter)
         return None if known is None else known.at(at)
 
-    def allows(self, at: datetime, reference: Reference) -> tuple[Version | None, Term | None]:
-        """The version in force at an instant, and how long what begins then may take by it, as far as that is known."""
+    def allows(
+        self, at: datetime, reference: Reference, named: str | None = None
+    ) -> tuple[Version | None, Term | None]:
+        """The version in force at an instant, and how long what begins then may take by it, as far as that is known.
+        `named`: the value named last."""
         version = self.version(reference, at)
-        return version, term(self.quantity(version, self.value), at, reference)
+        return version, term(self.quantity(version, named or self.value), at, reference)
 
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""

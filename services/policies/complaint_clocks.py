@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aggregates.event import ObligationMissed, Recorded
 from aggregates.ids import KIND_OF_STREAM, ComplaintId, kind_of
-from aggregates.service.complaint import HIGHEST_LEVEL, ComplaintAssessed, Severity
+from aggregates.service.complaint import HIGHEST_LEVEL, ComplaintAssessed, ComplaintReopened, Severity
 from aggregates.text import Text
 from services.policies.policy import Intent, Policy
 
@@ -15,6 +15,12 @@ def call_the_manager(record: Recorded[ComplaintAssessed]) -> Iterator[Intent]:
     """Where people's safety, the law or the whole contract is at stake, the manager knows at once."""
     if record.event.severity is Severity.S1:
         yield _escalation(record.stream_id, HIGHEST_LEVEL, "It was assessed as S1.")
+
+
+def call_the_manager_again(record: Recorded[ComplaintReopened]) -> Iterator[Intent]:
+    """What is taken up again the manager knows at once where that is so."""
+    reason = Text("It was reopened, and assessed as S1.")
+    yield Intent("complaint.escalate_if_gravest", record.stream_id, {"reason": reason})
 
 
 def climb(record: Recorded[ObligationMissed]) -> Iterator[Intent]:
@@ -30,6 +36,10 @@ def _escalation(complaint_id: str, level: int, reason: str) -> Intent:
 
 COMPLAINT_CLOCKS = Policy(
     name="ComplaintClocks",
-    reactions={ComplaintAssessed: call_the_manager, ObligationMissed: climb},
+    reactions={
+        ComplaintAssessed: call_the_manager,
+        ComplaintReopened: call_the_manager_again,
+        ObligationMissed: climb,
+    },
     clauses=("3.3.2-c",),
 )

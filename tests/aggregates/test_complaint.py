@@ -713,6 +713,25 @@ def test_the_clock_calls_whoever_is_so_far_up_unless_somebody_as_high_knows() ->
     after(ComplaintClosed()).when(Complaint.escalate_to, 3, NO).then_refused("reopen it first")
 
 
+@pytest.mark.parametrize("end", [[satisfied, closed], [withdrawn]], ids=["closed", "withdrawn"])
+def test_a_reopened_complaint_climbs_the_ladder_from_its_foot(end: list[Event]) -> None:
+    again = answered(ComplaintEscalated(level=3, reason=NO), *end, reopened)
+    again.when(Complaint.escalate, ANNA_OF_SERVICE, NO).then(ComplaintEscalated(level=1, reason=NO))
+    again.when(Complaint.escalate_to, 2, NO).then(ComplaintEscalated(level=2, reason=NO))
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_of_a_reopened_complaint_the_manager_knows_at_once_if_it_is_of_the_gravest(severity: Severity) -> None:
+    judged = ComplaintAssessed(category=QUALITY, severity=severity)
+    called = [ComplaintEscalated(level=3, reason=NO)] if severity is Severity.S1 else []
+    again = answered(judged, satisfied, closed, reopened)
+    again.when(Complaint.escalate_if_gravest, NO).then(*called)
+    given(Complaint, *TO_ANSWER, judged, closed, reopened, *called).when(
+        Complaint.escalate_if_gravest, NO
+    ).then_nothing()
+    answered(judged, closed).when(Complaint.escalate_if_gravest, NO).then_refused("reopen it first")
+
+
 def test_others_do_not_escalate() -> None:
     after(heating_asked).when(Complaint.escalate, BORIS_OF_HEATING, NO).then_refused("or the handler escalates")
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.actor import Delegation, Role
-from aggregates.event import Envelope, LegacySourceDescribed, ObligationMissed
+from aggregates.event import Envelope, Event, LegacySourceDescribed, ObligationMissed
 from aggregates.facts import Quantity, Unit
 from aggregates.ids import AnyId, CustomerId, EmployeeId
 from aggregates.organisation.department import DelegationGranted, RoleEnded
@@ -217,6 +217,33 @@ def test_a_reopened_complaint_is_resolved_anew_and_an_old_delay_is_not_forgotten
     assert verdict(service.RESOLVED, *late, *(Happened(e, on(11)) for e in (reopened, assessed, proposed))) is (
         Verdict.VIOLATED
     )
+
+
+RESOLVED_ONCE = [THE_COMPLAINT, *(Happened(e, on(3)) for e in (assessed, proposed, satisfied, closed))]
+
+
+def test_a_reopened_complaint_is_resolved_in_the_time_of_the_severity_last_named() -> None:
+    again = duty(service.RESOLVED, *RESOLVED_ONCE, Happened(reopened, on(9)))
+    assert (again.began_at, again.due_at, again.alarm_at) == (on(9), on(13, 18), on(13, 18))
+    judged_since = [*RESOLVED_ONCE[:3], Happened(assessed_as_annoyance, on(4)), *RESOLVED_ONCE[3:]]
+    assert duty(service.RESOLVED, *judged_since, Happened(reopened, on(9))).due_at == on(34, 18)
+
+
+def test_and_by_the_value_in_force_when_it_is_reopened() -> None:
+    two_days = {Code("S2"): Quantity(amount=Decimal(2), unit=Unit.WORKING_DAY)}
+    changed = Happened(
+        PolicyParameterChanged(number=Code("P-05"), values=two_days, valid_from=on(9)),
+        on(9),
+        LI,
+        stream_id="parameter-P-05",
+    )
+    assert duty(service.RESOLVED, *RESOLVED_ONCE, changed, Happened(reopened, on(9))).due_at == on(10, 18)
+
+
+@pytest.mark.parametrize("end", [[proposed, closed], [withdrawn]], ids=["closed", "withdrawn"])
+def test_a_reopened_complaint_climbs_the_ladder_from_its_foot(end: list[Event]) -> None:
+    high = [THE_COMPLAINT, *(Happened(e, on(3)) for e in (assessed, ComplaintEscalated(level=3, reason=WORDS), *end))]
+    assert duty(service.RESOLVED, *high, Happened(reopened, on(9))).level == 0
 
 
 def test_an_act_recorded_late_but_done_in_time_is_in_time() -> None:

@@ -21,7 +21,9 @@ from aggregates.organisation.waiver import WaiverApproved, WaiverRequested
 from aggregates.service.complaint import (
     ComplaintAcknowledged,
     ComplaintAssessed,
+    ComplaintClosed,
     ComplaintReceived,
+    ComplaintReopened,
     ComplaintWithdrawn,
     Severity,
 )
@@ -49,6 +51,7 @@ received = ComplaintReceived(customer_id=CustomerId("customer-carl"), channel=PH
 acknowledged = ComplaintAcknowledged(channel=PHONE, wording=WORDS)
 grave = ComplaintAssessed(category=Code("safety"), severity=Severity.S1)
 withdrawn = ComplaintWithdrawn(reason=WORDS)
+closed, reopened = ComplaintClosed(), ComplaintReopened(reason=WORDS)
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=CHINA)
 TWO_O_CLOCK, A_MINUTE = datetime(2026, 3, 2, 14, tzinfo=CHINA), timedelta(minutes=1)
@@ -275,6 +278,19 @@ def test_the_gravest_go_to_the_manager_at_once_and_what_follows_names_its_cause(
         _, assessed, escalated = await desk.lines(complaint)
         record = desk.runtime.codec.recorded(escalated)
         assert (record.actor_id, record.envelope.causation) == ("policy-ComplaintClocks", assessed.event_id)
+
+    at_the_desk(yewu, test)
+
+
+def test_of_the_gravest_the_manager_knows_again_when_they_are_reopened(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received, grave)
+        await desk.follow()
+        await desk.put(closed, reopened, on=complaint)
+        light = await desk.put(received, replace(grave, severity=Severity.S2), closed, reopened)
+        await desk.follow()
+        assert [event.level for event in await desk.events(complaint, "ComplaintEscalated")] == [3, 3]
+        assert await desk.events(light, "ComplaintEscalated") == []
 
     at_the_desk(yewu, test)
 
