@@ -103,6 +103,13 @@ class ObligationMissed(Event):
     version: int | None = None
 
 
+class ObligationsMeasured(Event):
+    """A calendar was published for which something owed on a case was waiting: now its rules find by when it is due.
+    Lies on the stream of the case; `calendar` is the position of the calendar."""
+
+    calendar: int
+
+
 class LegacySourceDescribed(Event):
     """What a source of imported history can tell of: events, and fields of them. That it tells of nothing else proves
     nothing. Lies on a stream of its own; `source` is that of `Origin`."""

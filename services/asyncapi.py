@@ -11,6 +11,7 @@ from aggregates.event import (
     LegacyRecordImported,
     LegacySourceDescribed,
     ObligationMissed,
+    ObligationsMeasured,
     RestrictedFieldsRead,
     events_of,
 )
@@ -62,7 +63,7 @@ def events_on() -> dict[str, list[type[Event]]]:
         KIND_OF_STREAM[kind.id]: {*events_of(kind.aggregate), LegacyRecordImported} for kind in AGGREGATES
     }
     for rule in RULES:
-        lying[KIND_OF_STREAM[rule.cases]].add(ObligationMissed)
+        lying[KIND_OF_STREAM[rule.cases]] |= {ObligationMissed, ObligationsMeasured}
     lying |= {
         KIND_OF_STREAM[ImportId]: {LegacySourceDescribed},
         KIND_OF_STREAM[ReadingsId]: {RestrictedFieldsRead},

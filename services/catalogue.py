@@ -12,6 +12,7 @@ from aggregates.event import (
     LegacyRecordImported,
     LegacySourceDescribed,
     ObligationMissed,
+    ObligationsMeasured,
     RestrictedFieldsRead,
     events_of,
 )
@@ -27,6 +28,7 @@ KERNEL_EVENTS: tuple[type[Event], ...] = (
     CommandRefused,
     RestrictedFieldsRead,
     ObligationMissed,
+    ObligationsMeasured,
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 from msgspec.structs import replace
 
 from aggregates.actor import Role
-from aggregates.event import Event, ObligationMissed, Recorded
+from aggregates.event import Event, ObligationMissed, ObligationsMeasured, Recorded
 from aggregates.ids import AnyId
 from aggregates.text import Code
 from projections.reference import Reference
@@ -30,7 +30,7 @@ from projections.rules.duty import (
     DutyRow,
     Verdict,
 )
-from projections.rules.term import Limit, ending, passed, term
+from projections.rules.term import Limit, Term, ending, passed
 
 Handler: TypeAlias = Callable[[DutyRow | None, Recorded[Any], Reference], DutyRow | None]
 Events: TypeAlias = tuple[type[Event], ...]
@@ -101,7 +101,8 @@ class Rule:
     @cached_property
     def view(self) -> View[DutyRow]:
         """The fold of this rule alone: a row of duty for each case."""
-        handlers: defaultdict[type[Event], list[Handler]] = defaultdict(list)
+        first = [] if self.within is None else [self.catch_up]
+        handlers: defaultdict[type[Event], list[Handler]] = defaultdict(lambda: [*first])
         for event, handler in (*self.handlers(), *self._in_common()):
             if handler not in handlers[event]:
                 handlers[event].append(handler)
@@ -138,6 +139,7 @@ class Rule:
             if self.within.named_by is not None:
                 yield self.within.named_by[0], self.measure
             yield ObligationMissed, self.tell
+            yield ObligationsMeasured, self.catch_up
 
     @cached_property
     def _blank(self) -> DutyRow:
@@ -176,6 +178,36 @@ class Rule:
             return replace(begun, verdict=UNDETERMINABLE, state=DONE, **undue)
         return begun
 
+    def catch_up(self, row: DutyRow | None, _record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Before anything else happens: what waited for a calendar, and whose calendar has been published since, is due
+        by it. What is due already stays so, whatever is corrected."""
+        return row if row is None or row.due_at is not None else self.with_due(row, reference)
+
+    def with_due(self, row: DutyRow, reference: Reference) -> DutyRow:
+        """The row with the instant at which it is due, if it is owed and anybody can tell by now."""
+        if row.state is not OWED or row.version is None:
+            return row
+        allowed = row.term or self.how_long(row, reference)
+        if allowed is None:
+            return row
+        due = ending(*allowed, row.since_at or row.began_at, row.spent_seconds, reference)
+        if due is None:
+            return row
+        seconds, around_the_clock = allowed
+        return replace(
+            row,
+            term_seconds=seconds,
+            around_the_clock=around_the_clock,
+            due_at=due,
+            alarm_at=due,
+            calendar=reference.calendar,
+        )
+
+    def how_long(self, row: DutyRow, reference: Reference) -> Term | None:
+        """How long it may take, by the version that was in force when it began; None if nobody can tell."""
+        limit = self.within
+        return None if limit is None else limit.allowed_by(row.version, row.began_at, reference, row.named)
+
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
         """Of each group one event, or a field of one, is needed: a source that can tell of none proves nothing."""
@@ -186,11 +218,10 @@ class Rule:
         after that is measured by it too."""
         if row is None or self.within is None or self.within.named_by is None:
             return row
-        limit, value = self.within, str(getattr(record.event, self.within.named_by[1]))
-        row = replace(row, named=value)
+        row = replace(row, named=str(getattr(record.event, self.within.named_by[1])))
         if row.state is DONE:
             return row
-        allowed = term(limit.quantity(limit.cited(reference, row.version), value), row.began_at, reference)
+        allowed = self.how_long(row, reference)
         if allowed is None:
             return replace(row, term_seconds=None, due_at=None, alarm_at=None)
         seconds, around_the_clock = allowed

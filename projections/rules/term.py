@@ -40,6 +40,12 @@ class Limit(Value):
         version = self.version(reference, at)
         return version, term(self.quantity(version, named or self.value), at, reference)
 
+    def allowed_by(
+        self, position: int | None, since: datetime, reference: Reference, named: str | None = None
+    ) -> Term | None:
+        """How long what begins at an instant may take by the version that a verdict cites. `named`: as above."""
+        return term(self.quantity(self.cited(reference, position), named or self.value), since, reference)
+
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""
         for version in reference.versions.get(Code(self.parameter), ()):

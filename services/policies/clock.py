@@ -9,13 +9,15 @@ from uuid import UUID, uuid5
 from psycopg import sql
 
 from aggregates.actor import ActorKind
-from aggregates.event import Envelope, ObligationMissed
+from aggregates.event import Envelope, ObligationMissed, ObligationsMeasured
 from aggregates.ids import AnyId
 from infra.append import Append, Change, Entry, VersionConflict
 from infra.codec import envelope_bytes
 from infra.read_model.as_of import thing_as_of
 from infra.read_model.selection import EVERYTHING
 from infra.reading import moving
+from projections.question import Database, select
+from projections.reference import Reference
 from projections.rules.catalogue import BY_NUMBER
 from projections.rules.duty import DutyRow, State
 from projections.rules.rule import Rule
@@ -23,7 +25,11 @@ from services.runtime import Runtime
 
 CLOCK = "clock"
 MISSED = UUID("d0f7c5a1-2f55-4c0b-8f2e-5a54a9c7b6d3")
-"""Namespace of the ids of what the clock says."""
+MEASURED = UUID("5b8f2c7e-0d3a-4f6b-9a41-2c9e7d15f0b8")
+"""Namespaces of the ids of what the clock says."""
+
+OF_CALENDARS = "1.3.2"
+"""The clause that asks for deadlines in working time."""
 
 MOST = 200
 
@@ -44,10 +50,13 @@ class Clock:
 
     def __init__(self, runtime: Runtime, time: Callable[[], datetime] | None = None) -> None:
         self.runtime, self.time = runtime, time
+        self._measured_by = 0
 
     async def tick(self) -> int:
-        """Say what is missed by now, at most so much; how often something was said."""
-        at, said = await now_of(self.runtime) if self.time is None else self.time(), 0
+        """Say what is missed by now, at most so much, and what is measured by a new calendar; how often something was
+        said."""
+        said = await self._measure()
+        at = await now_of(self.runtime) if self.time is None else self.time()
         for rule, case_id in await self._alarms(at):
             said += await self._look(BY_NUMBER[rule], case_id, at)
         return said
@@ -62,6 +71,36 @@ class Clock:
         async with self.runtime.pool.connection() as db:
             found = await (await db.execute(query, (at, list(BY_NUMBER), MOST))).fetchall()
         return [(rule, case_id) for rule, case_id in found]
+
+    async def _measure(self) -> int:
+        """Say on each case that waits for a calendar that it has come; once all rows from before it have been seen,
+        nothing waits for it any more."""
+        reference = await self.runtime.reference.latest()
+        if reference.calendar == self._measured_by:
+            return 0
+        position = await self.runtime.rows.position()
+        cases = await self._waiting(reference)
+        for case_id in cases:
+            await self.runtime.writer.append(self._known(case_id, reference.calendar))
+        if position is not None and position >= reference.calendar:
+            self._measured_by = reference.calendar
+        return len(cases)
+
+    async def _waiting(self, reference: Reference) -> list[AnyId]:
+        """Cases of which something is owed that nobody could measure, and that is measured by now."""
+        schema = self.runtime.model.schema
+        query = sql.SQL(
+            "SELECT * FROM {0}.duty_row WHERE state = 'owed' AND due_at IS NULL AND calendar < %s AND NOT imported"
+            " AND rule = ANY(%s) AND {1}"
+        ).format(sql.Identifier(schema), moving(schema, DutyRow))
+        async with self.runtime.pool.connection() as db:
+            rows = await select(Database(db), DutyRow, query, reference.calendar, list(BY_NUMBER))
+        return sorted({r.case_id for r in rows if BY_NUMBER[r.rule].with_due(r, reference).due_at is not None})
+
+    def _known(self, case_id: AnyId, calendar: int) -> Append:
+        meta = envelope_bytes(Envelope(kind=ActorKind.CLOCK, clause=OF_CALENDARS))
+        entry = Entry(self.runtime.codec.stored(case_id, ObligationsMeasured(calendar=calendar)), meta)
+        return Append(CLOCK, uuid5(MEASURED, f"{case_id}\n{calendar}"), (Change(case_id, None, (entry,)),))
 
     async def _look(self, rule: Rule, case_id: str, at: datetime) -> bool:
         if self.runtime.reference.current.is_waived(rule.number, AnyId(case_id), at):

@@ -21,7 +21,7 @@ from projections.rules.duty import (
 )
 from projections.rules.rule import Events, Handler, Held, Rule, names, said
 from projections.rules.templates.verdicts import answered, is_late, judged
-from projections.rules.term import Limit, ending
+from projections.rules.term import Limit, Term, ending
 
 Parts: TypeAlias = Mapping[str, tuple[Events, str | None]]
 """Of several things each under its name: the events that bring it, and the field that must be filled in (None: any)."""
@@ -232,6 +232,11 @@ class Succession(Rule):
             row = self.missed(row, record, reference)
         anew = replace(row, evidence=None, state=OWED, since_at=None, spent_seconds=0)
         return self._owing(anew, 0, record, reference)
+
+    def how_long(self, row: DutyRow, reference: Reference) -> Term | None:
+        stage = self.stages[len(row.evidence or {})]
+        since = row.began_at if stage.from_start else row.since_at or row.began_at
+        return stage.within.allowed_by(row.version, since, reference)
 
     def _owing(self, row: DutyRow, stage: int, record: Recorded[Any], reference: Reference) -> DutyRow:
         limit, from_start = self.stages[stage].within, self.stages[stage].from_start

@@ -43,7 +43,7 @@ from tests.proofs import authority
 RULES_FOLDER = Path(importlib.import_module("projections.rules").__path__[0])
 KERNEL = {
     "aggregates.actor": {"Role"},
-    "aggregates.event": {"Event", "Recorded", "ObligationMissed"},
+    "aggregates.event": {"Event", "Recorded", "ObligationMissed", "ObligationsMeasured"},
     "aggregates.facts": {"Quantity", "Unit"},
     "aggregates.ids": None,
     "aggregates.term": {"months_after"},

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from aggregates.actor import Role
 from aggregates.event import Envelope, Event, Origin
 from aggregates.ids import THE_DEPARTMENT, AnyId, CustomerId, EmployeeId
+from aggregates.organisation.calendar import BusinessCalendarPublished
 from aggregates.organisation.department import RoleAssigned
 from aggregates.organisation.waiver import WaiverApproved, WaiverRequested
 from aggregates.service.complaint import (
@@ -38,6 +39,7 @@ from infra.sealing import Plain
 from projections.rules.catalogue import BY_NUMBER
 from projections.rules.duty import Verdict
 from services.composition import COMMANDS, POLICIES
+from services.founding_calendars import OFFICE_HOURS
 from services.policies.clock import Clock
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.follower import Moved, PolicyFollower
@@ -56,6 +58,10 @@ closed, reopened = ComplaintClosed(), ComplaintReopened(reason=WORDS)
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=CHINA)
 TWO_O_CLOCK, A_MINUTE = datetime(2026, 3, 2, 14, tzinfo=CHINA), timedelta(minutes=1)
 LONG_AFTER = MONDAY + timedelta(days=200)
+NEW_YEARS_EVE = datetime(2024, 12, 31, 16, tzinfo=CHINA)
+year_of_the_eve = BusinessCalendarPublished(
+    year=2024, shifts=OFFICE_HOURS, days_off=(), days_worked=(), source=Code("notice")
+)
 
 
 class Desk:
@@ -199,6 +205,27 @@ def test_what_is_waived_is_not_called_missed_until_the_waiver_ends(yewu: Yewu) -
         await desk.put(asked, WaiverApproved(rule=rule, case_id=complaint, expires_at=until), on=f"waiver-{uuid4()}")
         assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
         assert await desk.tick(MONDAY + timedelta(hours=8)) == 1
+
+    at_the_desk(yewu, test)
+
+
+def test_once_a_calendar_is_published_it_is_known_by_when_what_waited_for_it_is_due(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        waiting = await desk.put(received, at=NEW_YEARS_EVE)
+        done = await desk.put(received, acknowledged, withdrawn, at=NEW_YEARS_EVE)
+        clock = Clock(desk.runtime, lambda: MONDAY)
+        assert await clock.tick() == 0
+        await desk.put(year_of_the_eve, on="calendar-2024")
+        assert await clock.tick() == 1
+        assert [await desk.types(case) for case in (waiting, done)] == [
+            ["ComplaintReceived", "ObligationsMeasured"],
+            ["ComplaintReceived", "ComplaintAcknowledged", "ComplaintWithdrawn"],
+        ]
+        await desk.runtime.rows.reached(await desk.runtime.reader.head())
+        assert await clock.tick() == 3  # what is missed
+        missed = {str(one.rule): one.due_at for one in await desk.events(waiting, "ObligationMissed")}
+        assert missed.keys() == {"R-CS-3", "R-CS-4", "R-CS-5"}
+        assert missed["R-CS-3"] == datetime(2025, 1, 2, 11, tzinfo=CHINA)
 
     at_the_desk(yewu, test)
 
