@@ -506,9 +506,10 @@ class Complaint(Value):
         return RecourseExhaustedDeclared(attempts=attempts, external_recourse_offered=external_recourse_offered)
 
     @command(by=DESK, clause="3.3.2-c")
-    def close(self, lessons: Text | None = None) -> ComplaintClosed:
+    def close(self, by: Actor, lessons: Text | None = None) -> ComplaintClosed:
         """End it, and keep what was learnt."""
         self._must_be_open()
+        self._must_be_impartial(by)
         if self.offer not in {Offer.CONFIRMED, Offer.EXHAUSTED}:
             raise Refused(
                 "Close only after the customer has confirmed, or the manager has declared recourse exhausted."

@@ -669,7 +669,7 @@ def test_satisfaction_is_confirmed_once() -> None:
 
 
 def test_telling_it_again_does_not_take_the_confirmation_away() -> None:
-    answered(satisfied, communicated).when(Complaint.close).then(closed)
+    answered(satisfied, communicated).when(Complaint.close, ANNA_OF_SERVICE).then(closed)
 
 
 @pytest.mark.parametrize("by", [CARL_HIMSELF, ANNA_OF_SERVICE])
@@ -679,7 +679,7 @@ def test_the_customer_may_reject(by: Actor) -> None:
 
 def test_a_customer_no_longer_satisfied_may_still_reject_before_the_closing() -> None:
     answered(satisfied).when(Complaint.reject_resolution, CARL_HIMSELF, NO).then(rejected)
-    answered(satisfied, rejected).when(Complaint.close).then_refused("customer has confirmed")
+    answered(satisfied, rejected).when(Complaint.close, ANNA_OF_SERVICE).then_refused("customer has confirmed")
 
 
 def test_after_a_rejection_another_remedy_is_proposed() -> None:
@@ -805,12 +805,12 @@ def test_nor_by_a_manager_who_is_complained_about() -> None:
 
 @pytest.mark.parametrize("last", [satisfied, exhausted])
 def test_3_3_2_c_a_complaint_is_closed_when_the_customer_is_satisfied_or_recourse_exhausted(last: Event) -> None:
-    answered(last).when(Complaint.close, LETTER).then(ComplaintClosed(lessons=LETTER))
+    answered(last).when(Complaint.close, ANNA_OF_SERVICE, LETTER).then(ComplaintClosed(lessons=LETTER))
 
 
 @pytest.mark.parametrize("so_far", [[], [rejected], [satisfied, proposed], [exhausted, proposed, communicated]])
 def test_and_never_before(so_far: list[Event]) -> None:
-    answered(*so_far).when(Complaint.close).then_refused("Close only after the customer has confirmed")
+    answered(*so_far).when(Complaint.close, ANNA_OF_SERVICE).then_refused("Close only after the customer has confirmed")
 
 
 @pytest.mark.parametrize("end", [closed, withdrawn, converted])
@@ -829,7 +829,7 @@ def test_nor_by_another_customer() -> None:
 
 
 def test_what_was_confirmed_before_the_reopening_no_longer_counts() -> None:
-    answered(satisfied, closed, reopened).when(Complaint.close).then_refused("customer has confirmed")
+    answered(satisfied, closed, reopened).when(Complaint.close, ANNA_OF_SERVICE).then_refused("customer has confirmed")
 
 
 def test_nor_what_was_rejected_or_approved() -> None:
@@ -840,6 +840,12 @@ def test_nor_what_was_rejected_or_approved() -> None:
     again.when(Complaint.propose_resolution, ANNA_OF_SERVICE, NEW_BOILER, Decimal(800), LIMITS).then_refused(
         "needs approval"
     )
+
+
+def test_nobody_closes_a_complaint_about_themselves() -> None:
+    answered(ComplaintAssigned(handler_id=LI), about_anna, satisfied).when(
+        Complaint.close, ANNA_OF_SERVICE
+    ).then_refused("You are complained about")
 
 
 def test_customers_withdraw_their_complaints() -> None:
@@ -918,7 +924,7 @@ def test_nobody_acts_on_what_is_not_open(sentence: str, history: list[Event]) ->
         ended.when(Complaint.reject_resolution, ANNA_OF_SERVICE, NO),
         ended.when(Complaint.escalate, ANNA_OF_SERVICE, NO),
         ended.when(Complaint.declare_recourse_exhausted, MEI_THE_MANAGER, THREE_OFFERS, OMBUDSMAN),
-        ended.when(Complaint.close),
+        ended.when(Complaint.close, ANNA_OF_SERVICE),
         ended.when(Complaint.withdraw, ANNA_OF_SERVICE, NO, LETTER),
         ended.when(Complaint.convert, LI_LEADS_SERVICE, Conversion.INQUIRY, NO),
     ):
@@ -976,4 +982,4 @@ def test_a_complaint_can_be_recalled_whatever_happened_to_it_in_whatever_order(h
 
 
 def test_an_imported_complaint_received_late_stays_as_it_was() -> None:
-    given(Complaint, closed, received).when(Complaint.close).then_refused("This complaint is closed")
+    given(Complaint, closed, received).when(Complaint.close, ANNA_OF_SERVICE).then_refused("This complaint is closed")

@@ -69,8 +69,8 @@ class FourEyes(Rule):
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
-        yield from ((event, self.name) for event in (*self.first, *self.second))
         yield from ((event, self.look) for event in self.acts)
+        yield from ((event, self.name) for event in (*self.first, *self.second))
         yield from ((event, self.close) for event in self.over)
 
     def name(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
@@ -97,7 +97,7 @@ class FourEyes(Rule):
         return row if others not in known or row.missed else replace(row, verdict=CONFORMANT)
 
     def look(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Somebody works on it who must not."""
+        """Somebody works on it who must not, by what was known before."""
         second = None if row is None or row.parties is None else row.parties.get("second")
         if row is None or not second or set(_persons(record, ACTOR)).isdisjoint(second.split()):
             return row
