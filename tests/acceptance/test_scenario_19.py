@@ -78,6 +78,7 @@ def approve_ones_own(yewu: Yewu) -> Act:
 def approve_too_much(yewu: Yewu) -> Act:
     """It is about more than a deputy decides on."""
     deal, more = Deal(yewu, "drafted"), "500001"
+    deal.content = yewu.file()
     large = {**terms(deal.content), "amount": more, "payments": [{"number": "a", "amount": more, "due": "2030-01-31"}]}
     seller = holding(yewu, Role.BUSINESS_DEVELOPMENT)
     done(seller.post(f"/contracts/{deal.id}/redraft", json={"terms": large}))
