@@ -10,18 +10,21 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 import structlog
 
+from aggregates.value import Value
 from infra.codec import COLUMNS, Published
 from infra.kafka import topics
 from infra.kafka.client import Cluster, Doubt, Fetched, KafkaAway, Place, Publisher, Rejected, ends, last_records
+from infra.kafka.ledger import manifests
 from infra.kafka.watchdog import TROUBLED, Watchdog
 from infra.kafka.wire import (
     CHUNK,
@@ -37,6 +40,7 @@ from infra.kafka.wire import (
     hexes,
     leaf_of,
     ledger_record,
+    place_of,
     position_of,
     published_of,
     record_of,
@@ -60,6 +64,9 @@ VERIFY = 60.0
 
 LONGEST_CHUNK = 30.0
 
+LOOK_BACK = 10_000
+"""Offsets, from the end of a partition that seems to lack something, among which a later event must not lie."""
+
 
 class RelayState(StrEnum):
     """What a relay is doing."""
@@ -78,11 +85,20 @@ class Diverged(Exception):
     """What is in Kafka is not what is in the log; nothing is written over. The sentence says where they part."""
 
 
+class Whole(Value):
+    """Up to a position everything is in Kafka, and each partition reaches at least as far as its end."""
+
+    position: int = 0
+    ends: Mapping[str, Mapping[int, int]] = {}
+
+
 class Relay:
     """One relay on one session of the database, in autocommit mode, by whose lock it is the only one.
 
-    `planned`: the topics there must be.
+    `planned`: the topics there must be. `alive` is called while something takes long and gets on.
     """
+
+    alive: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, db: psycopg.Connection[Any], cluster: Cluster, planned: Topics) -> None:
         self.db, self.cluster, self.planned = db, cluster, planned
@@ -91,6 +107,8 @@ class Relay:
         self.topics = planned
         self._tails: dict[Place, int] = {}
         self._tree = Tree()
+        self._before: tuple[int, dict[Place, int]] = 0, {}
+        self._proven = False
         self._beat = self._verified = float("-inf")
         db.execute("SET TimeZone = 'UTC'; SET synchronous_commit = off")  # all it writes are hints
         self.store: UUID = (db.execute("SELECT id FROM yewu.store").fetchone() or (UUID(int=0),))[0]
@@ -115,11 +133,11 @@ class Relay:
         self._require_ours(chunk, contract)
         self._compare_tails(tails)
         self._require_nothing_lost(chunk)
-        self._resume(chunk)
+        if chunk is not None:
+            self._resume(chunk, spans)
         if contract is None or contract.topics != self.topics.partitions:
             entry = Contract(store=self.store, topics=self.topics.partitions)
             self._publisher.publish([ledger_record(entry, self.topics, datetime.now(UTC))])
-        self.tell(RelayState.RUNNING)
 
     def step(self) -> int:
         """Publish the next events; how many those were, 0 at the head of the log.
@@ -150,30 +168,42 @@ class Relay:
             self._publisher.publish([*missing, ledger_record(manifest, self.topics, last.recorded_at)])
         except Rejected as error:
             raise Blocked(f"at {position_of(error.record)}: Kafka does not take it ({error})") from error
-        self._tails |= reached
+        self._before = self.position, self._tails  # of this chunk only the next relay can be sure
+        self._tails = self._tails | reached
         self.position = manifest.last
         self._say_so_now_and_then()
         return len(chunk)
 
     def tell(self, state: RelayState, detail: str = "") -> None:
         """Let others see how it is doing."""
+        works = state is RelayState.RUNNING
         self.db.execute(
-            "INSERT INTO yewu.relay (name, state, detail, position, beat_at) VALUES (%s, %s, %s, %s, clock_timestamp())"
+            "INSERT INTO yewu.relay (name, state, detail, position, beat_at, whole)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp(), %s)"
             " ON CONFLICT (name) DO UPDATE SET state = excluded.state, detail = excluded.detail,"
-            " position = greatest(yewu.relay.position, excluded.position), beat_at = excluded.beat_at",
-            (self.name, state, detail, self.position),
+            " position = greatest(yewu.relay.position, excluded.position), beat_at = excluded.beat_at,"
+            " whole = coalesce(excluded.whole, yewu.relay.whole)",
+            (self.name, state, detail, self.position, self._whole() if works else None),
         )
         if state is not RelayState.STANDBY:  # it holds the lock: whoever else worked is gone
             self.db.execute(
                 "UPDATE yewu.relay SET state = 'GONE' WHERE state NOT IN ('GONE', 'STANDBY') AND name <> %s",
                 (self.name,),
             )
+        if works and not self._proven:
+            self.db.execute("DELETE FROM yewu.republish")
+            self._proven = True
         self.db.execute(
             "DELETE FROM yewu.relay WHERE beat_at < clock_timestamp() - interval '1 minute' AND name <> %s"
-            " AND position < (SELECT max(position) FROM yewu.relay)",
+            " AND position < (SELECT max(position) FROM yewu.relay) AND state NOT IN ('BLOCKED', 'DIVERGED')",
             (self.name,),
         )
         self._beat = time.monotonic()
+
+    def _whole(self) -> str:
+        """What this relay knows to be in Kafka, for the next one."""
+        position, tails = self._before
+        return msgspec.json.encode(Whole(position=position, ends=_by_topic(tails))).decode()
 
     def _say_so_now_and_then(self) -> None:
         if time.monotonic() - self._beat >= BEAT:
@@ -248,29 +278,111 @@ class Relay:
                 " (yewu kafka republish sends them anew)"
             )
 
-    def _resume(self, chunk: Manifest | None) -> None:
-        """Go on behind the last transaction, or with it again if not all of it is there."""
-        if chunk is None:
-            return
+    def _resume(self, chunk: Manifest, spans: Mapping[Place, tuple[int, int]]) -> None:
+        """Go on behind the last transaction, or with it again if not all of it is there; further back, if that is
+        allowed, where Kafka has lost what was there before it."""
+        floors = self._floors(chunk, spans)
+        self._require_rising(self._below(floors | chunk.places), spans)
+        lost = self._below(floors)
+        if lost:
+            chunk = self._holding(self._allowed_to_fill(lost, floors), spans)
         ours = self._read("position BETWEEN %s AND %s", chunk.first, chunk.last)
         leaves = [leaf_of(each) for each in ours]
         if len(ours) != chunk.last - chunk.first + 1 or root_of(leaves).hex() != chunk.root:
             raise Diverged(f"at {chunk.first}: the log and Kafka differ between there and {chunk.last}")
         self.position, self._tree = chunk.first - 1, Tree(chunk.first - 1, map(bytes.fromhex, chunk.peaks))
-        missing = [
-            (topic, partition)
-            for topic, of_topic in chunk.ends.items()
-            for partition, position in of_topic.items()
-            if self._tails.get((topic, partition), 0) < position
-        ]
-        if missing:
-            log.warning("a transaction was torn", first=chunk.first, last=chunk.last, partitions=len(missing))
+        self._before = self.position, self._tails
+        if torn := lost or self._below(chunk.places):
+            log.warning("not all of a transaction is there", first=chunk.first, last=chunk.last, partitions=len(torn))
             return
         for leaf in leaves:
             self._tree.add(leaf)
         if self._tree.root().hex() != chunk.tree:
             raise Diverged(f"at {chunk.last}: the ledger's tree is not that of the log")
         self.position = chunk.last
+
+    def _floors(self, chunk: Manifest, spans: Mapping[Place, tuple[int, int]]) -> dict[Place, int]:
+        """For each partition the last position that it must hold of what was published before this chunk: as the relay
+        before has written it down, and as the manifests behind that say."""
+        (written,) = self.db.execute(
+            "SELECT whole::text FROM yewu.relay WHERE whole IS NOT NULL ORDER BY position DESC LIMIT 1"
+        ).fetchone() or (None,)
+        whole = Whole() if written is None else msgspec.json.decode(written, type=Whole)
+        floors = {(topic, n): end for topic, of_topic in whole.ends.items() for n, end in of_topic.items()}
+        if whole.position < chunk.first - 1:
+            for manifest in self._manifests(spans, whole.position):
+                if manifest.last < chunk.first:
+                    floors |= {place: max(end, floors.get(place, 0)) for place, end in manifest.places.items()}
+        return floors
+
+    def _manifests(self, spans: Mapping[Place, tuple[int, int]], since: int) -> Iterable[Manifest]:
+        """Those of the ledger behind a position."""
+        try:
+            for manifest in manifests(self.cluster, self.topics.ledger, spans[self.topics.ledger, 0], since):
+                self.alive()
+                yield manifest
+        except Unreadable as error:
+            raise Diverged(f"the ledger holds something else: {error}") from error
+
+    def _below(self, floors: Mapping[Place, int]) -> list[Place]:
+        """The partitions that do not reach as far as they must."""
+        return [place for place, floor in floors.items() if self._tails.get(place, 0) < floor]
+
+    def _require_rising(self, places: Collection[Place], spans: Mapping[Place, tuple[int, int]]) -> None:
+        """Of these nothing must lie before their last event that belongs behind it: somebody else has written then."""
+        if not places:
+            return
+        later = last_records(
+            self.cluster,
+            {(p, n): (max(spans[p, n][0], spans[p, n][1] - LOOK_BACK), spans[p, n][1]) for p, n in places},
+            patience=SETTLING,
+            wanted=lambda record: position_of(record) > self._tails[record.topic, record.partition],
+        )
+        for (topic, partition), record in sorted(later.items()):
+            raise Diverged(
+                f"at {position_of(record)}: behind this event {topic}/{partition} ends with that at"
+                f" {self._tails[topic, partition]}; somebody else has written there"
+            )
+
+    def _allowed_to_fill(self, lost: Collection[Place], floors: Mapping[Place, int]) -> int:
+        """The first position that Kafka has lost. Diverged if nobody has allowed to send anew what lies behind it."""
+        position, (topic, partition) = self._first_missing(lost)
+        if self.db.execute("SELECT FROM yewu.republish").fetchone() is None:
+            raise Diverged(
+                f"at {position}: {topic}/{partition} held events from there up to {floors[topic, partition]}; they were"
+                " published, and Kafka has lost them (yewu kafka republish sends them anew)"
+            )
+        return position
+
+    def _first_missing(self, lost: Collection[Place]) -> tuple[int, Place]:
+        tails = {place: self._tails.get(place, 0) for place in lost}
+        with self.db.transaction(), self.db.cursor("log") as cursor:
+            cursor.execute(
+                "SELECT position, stream_id, type FROM yewu.log WHERE position > %s ORDER BY position",
+                (min(tails.values()),),
+            )
+            for position, stream_id, type_ in cursor:
+                self.alive()
+                place = self._place_of(position, stream_id, type_)
+                if position > tails.get(place, position):
+                    return position, place
+        raise Diverged("the ledger names partitions for events that the log has not")
+
+    def _place_of(self, position: int, stream_id: str, type_: str) -> Place:
+        try:
+            return place_of(stream_id, type_, self.topics)
+        except KeyError as unknown:
+            raise Blocked(f"at {position}: nobody knows of {unknown.args[0]}") from None
+
+    def _holding(self, position: int, spans: Mapping[Place, tuple[int, int]]) -> Manifest:
+        """The manifest that vouches for a position: the last one, for those of before were replaced."""
+        found = None
+        for manifest in self._manifests(spans, 0):
+            if manifest.first <= position <= manifest.last:
+                found = manifest
+        if found is None:
+            raise Diverged(f"at {position}: no entry of the ledger vouches for it")
+        return found
 
     def _next(self) -> list[tuple[Published, Record]]:
         """The events behind the position that go together, not too many and not too much, each with its record.
@@ -334,6 +446,7 @@ def _publish(relay: Relay, stop: threading.Event, watchdog: Watchdog) -> int:
         relay.tell(RelayState.STANDBY)
         if stop.wait(STANDBY):
             return 0
+    relay.alive = lambda: watchdog.wait_longer(3 * SETTLING)
     try:
         with watchdog.within(3 * SETTLING):
             relay.begin()

@@ -98,6 +98,7 @@ def republish(settings: Settings) -> dict[str, Any]:
             (position,) = db.execute("SELECT coalesce(max(position), 0) FROM yewu.relay").fetchone() or (0,)
             db.execute("DELETE FROM yewu.relay")
             db.execute("DELETE FROM yewu.topic WHERE name = ANY(%s)", (gone,))
+            db.execute("INSERT INTO yewu.republish DEFAULT VALUES ON CONFLICT DO NOTHING")
     return {"published_before": position, "topics_gone": gone}
 
 

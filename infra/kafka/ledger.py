@@ -1,18 +1,22 @@
-"""Reading the ledger: up to which position is it certain that a partition holds all it will ever hold?"""
+"""Reading the ledger: what it holds, and up to which position a partition certainly has all it will ever have."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID
 
 from kafka import KafkaConsumer, TopicPartition
 
 from infra.kafka.client import REQUEST_MS, Cluster, Fetched, KafkaAway, Place, last_records
-from infra.kafka.wire import Manifest, entry_of
+from infra.kafka.wire import CHUNK, Manifest, entry_of, header
 
 PATIENCE = 10.0
 """Seconds that the ends of partitions may take to be read."""
+
+SILENCE = 60.0
+"""Seconds without any record, though there must be some."""
 
 
 class Elsewhere(Exception):
@@ -36,13 +40,10 @@ class Ledger:
     def begin(self, places: Iterable[Place], position: int) -> None:
         """Begin anew behind a position, for these partitions."""
 
-        def is_before(record: Fetched) -> bool:
-            entry = entry_of(record)
-            return isinstance(entry, Manifest) and entry.last <= position
-
         self._last, self._awaited = position, {each: deque() for each in places}
         place = (self._partition.topic, self._partition.partition)
-        self._consumer.seek(self._partition, behind(self._cluster, [place], is_before)[place])
+        found = behind(self._cluster, [place], lambda record: _ends_before(record, position))
+        self._consumer.seek(self._partition, found[place])
 
     def look(self) -> None:
         """Read what is new. Elsewhere if it is another log's; KafkaAway if something lacks."""
@@ -70,10 +71,9 @@ class Ledger:
         if manifest.first > self._last + 1:
             raise KafkaAway(f"the ledger says nothing of the positions from {self._last + 1} to {manifest.first - 1}")
         self._last = manifest.last
-        for topic, ends in manifest.ends.items():
-            for number, end in ends.items():
-                if (awaited := self._awaited.get((topic, number))) is not None:
-                    awaited.append((manifest.first, end))
+        for place, end in manifest.places.items():
+            if (awaited := self._awaited.get(place)) is not None:
+                awaited.append((manifest.first, end))
 
 
 def behind(cluster: Cluster, places: Iterable[Place], is_before: Callable[[Fetched], bool]) -> dict[Place, int]:
@@ -88,3 +88,36 @@ def behind(cluster: Cluster, places: Iterable[Place], is_before: Callable[[Fetch
     spans = {(tp.topic, tp.partition): (first[tp], ends[tp]) for tp in partitions}
     found = last_records(cluster, spans, patience=PATIENCE, wanted=is_before)
     return {place: found[place].offset + 1 if place in found else start for place, (start, _) in spans.items()}
+
+
+def manifests(cluster: Cluster, topic: str, span: tuple[int, int], since: int) -> Iterator[Manifest]:
+    """Those of the ledger, of which the offsets are these, that reach beyond a position, in its order; of earlier ones
+    perhaps some. Unreadable at what is no entry."""
+    start, end = span
+    if since:
+        start = behind(cluster, [(topic, 0)], lambda record: _ends_before(record, since))[topic, 0]
+    for record in records_between(cluster, (topic, 0), start, end):
+        entry = entry_of(record)
+        if isinstance(entry, Manifest):
+            yield entry
+
+
+def records_between(cluster: Cluster, place: Place, start: int, end: int) -> Iterator[Fetched]:
+    """All of a partition from one offset up to another; KafkaAway if it ends before."""
+    partition = TopicPartition(*place)
+    with cluster.consumer([place]) as consumer:
+        consumer.seek(partition, start)
+        heard = time.monotonic()
+        while consumer.position(partition) < end:
+            for found in consumer.poll(timeout_ms=200).values():
+                heard = time.monotonic()
+                yield from found
+            if time.monotonic() - heard > SILENCE:
+                raise KafkaAway(f"{place[0]}/{place[1]} cannot be read to its end")
+
+
+def _ends_before(record: Fetched, position: int) -> bool:
+    if header(record, "ce_type") != CHUNK:
+        return False
+    entry = entry_of(record)
+    return isinstance(entry, Manifest) and entry.last <= position

@@ -38,6 +38,10 @@ class Watchdog:
         finally:
             self._deadline = float("inf")
 
+    def wait_longer(self, seconds: float) -> None:
+        """The block gets on: it may take so long from now."""
+        self._deadline = time.monotonic() + seconds
+
     def _watch(self) -> None:
         while True:
             time.sleep(0.2)

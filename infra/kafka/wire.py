@@ -83,6 +83,11 @@ class Manifest(Value):
     tree: str
     ends: Mapping[str, Mapping[int, int]]
 
+    @property
+    def places(self) -> dict[tuple[str, int], int]:
+        """The ends, by topic and partition."""
+        return {(topic, n): end for topic, of_topic in self.ends.items() for n, end in of_topic.items()}
+
 
 class Contract(Value):
     """What subscribers rely on: which topics there are, and of how many partitions."""
@@ -135,6 +140,12 @@ def partition_of(stream_id: str, partitions: int) -> int:
 def is_restricted(type_: str) -> bool:
     """May few read events of this type? KeyError if nobody here knows it."""
     return Event.known[type_].readers is not None
+
+
+def place_of(stream_id: str, type_: str, topics: Topics) -> tuple[str, int]:
+    """The topic and the partition of an event. KeyError if nobody here knows the type."""
+    topic = topics.of(kind_of(stream_id), restricted=is_restricted(type_))
+    return topic, partition_of(stream_id, topics.partitions[topic])
 
 
 def record_of(published: Published, topics: Topics) -> Record:

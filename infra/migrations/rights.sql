@@ -19,6 +19,7 @@ GRANT EXECUTE ON FUNCTION yewu.forget_answers TO yewu_projector;
 -- The relay is one more that reads the log and says how far it is.
 GRANT SELECT ON yewu.store TO yewu_projector;
 GRANT SELECT, INSERT, UPDATE, DELETE ON yewu.topic, yewu.relay TO yewu_projector;
+GRANT SELECT, DELETE ON yewu.republish TO yewu_projector;
 
 -- Auditors, and whoever makes a backup.
 GRANT SELECT ON yewu.log, yewu.event, yewu.head, yewu.store, yewu.topic, yewu.relay TO yewu_auditor;

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import psycopg
@@ -16,12 +17,14 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from benchmarks.history import fill
 from infra.kafka.client import CLUSTER, Cluster, Doubt, Publisher
-from infra.kafka.topics import create, drifts
-from infra.kafka.wire import Manifest, Record, ledger_record
+from infra.kafka.copy import audit
+from infra.kafka.topics import create, drifts, there
+from infra.kafka.wire import SETTINGS, Manifest, Record, ledger_record, place_of, position_of
 from services import relay as relays
 from services.composition import topics
 from services.relay import Blocked, Diverged, Relay, RelayState
 from tests.services.kafka.reading import events, everything, must_equal_the_log, said
+from tests.services.running import wait_until
 
 Db = psycopg.Connection[tuple[object, ...]]
 EVENTS = 700
@@ -163,6 +166,96 @@ def test_a_kafka_that_has_lost_what_was_published_is_not_filled_unasked(
     db.execute("DELETE FROM yewu.topic")
     with pytest.raises(Diverged, match=f"at 1: events up to {EVENTS} were published, and Kafka has lost them"):
         Relay(db, everywhere, topics(everywhere.prefix)).begin()
+
+
+def made_anew(cluster: Cluster, name: str) -> None:
+    """Somebody has deleted a topic and made it again as it was."""
+    with cluster.admin() as admin:
+        admin.delete_topics([name])
+        wait_until(lambda: name not in there(cluster, [name]))
+        admin.create_topics(
+            {name: {"num_partitions": 6, "replication_factor": 1, "configs": {**SETTINGS, "min.insync.replicas": "1"}}}
+        )
+        admin.wait_for_topics([name])
+
+
+def first_of(db: Db, cluster: Cluster, topic: str) -> tuple[int, int]:
+    """The position of the first event that belongs into a topic, and its partition."""
+    plan = topics(cluster.prefix)
+    for position, stream_id, type_ in db.execute("SELECT position, stream_id, type FROM yewu.log ORDER BY position"):
+        name, partition = place_of(str(stream_id), str(type_), plan)
+        if name == topic:
+            return int(str(position)), partition
+    raise AssertionError(f"nothing belongs into {topic}")
+
+
+def again(cluster: Cluster, *records: Any) -> None:
+    """Somebody who may not writes once more what was written."""
+    Publisher(cluster, "somebody").publish(
+        [Record(r.topic, r.partition, r.key, r.value, list(r.headers), r.timestamp) for r in records]
+    )
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_topic_that_has_lost_everything_is_noticed_and_filled_when_that_is_allowed(
+    relay: Callable[[], Relay], cluster: Cluster, db: Db, *, remembered: bool
+) -> None:
+    """Where the relay before has written down how far each partition is, and where only the ledger says so."""
+    level(relay()).tell(RelayState.RUNNING)
+    if not remembered:
+        db.execute("UPDATE yewu.relay SET whole = NULL")
+    topic = f"{cluster.prefix}.complaint.events"
+    made_anew(cluster, topic)
+    before = events(cluster)
+    position, partition = first_of(db, cluster, topic)
+    with pytest.raises(Diverged, match=f"at {position}: {topic}/{partition} held events .* Kafka has lost them"):
+        relay()
+    assert len(events(cluster)) == len(before) < EVENTS
+    db.execute("INSERT INTO yewu.republish DEFAULT VALUES")
+    level(relay())
+    must_equal_the_log(cluster, db)
+    assert audit(db, cluster).position == EVENTS
+    assert db.execute("SELECT FROM yewu.republish").fetchone() is None
+    assert level(relay()).position == EVENTS
+
+
+def test_where_a_partition_has_lost_something_it_is_sent_from_there_though_relays_are_killed(
+    relay: Callable[[], Relay], cluster: Cluster, db: Db
+) -> None:
+    level(relay())
+    topic = f"{cluster.prefix}.complaint.events"
+    made_anew(cluster, topic)
+    db.execute("INSERT INTO yewu.republish DEFAULT VALUES")
+    first = relay()
+    assert first.position == 0
+    first.step()
+    second = relay()
+    assert second.position == 300
+    level(second)
+    must_equal_the_log(cluster, db)
+    audit(db, cluster)
+
+
+@pytest.mark.parametrize("nth", [0, -2])
+def test_a_double_at_the_end_of_a_partition_stops_the_relay(
+    relay: Callable[[], Relay], cluster: Cluster, db: Db, nth: int
+) -> None:
+    """Whether it is of the last transaction or of long before; it would only have sent more of them."""
+    level(relay())
+    of_place = max((records for place, records in everything(cluster).items() if not place[0].endswith("ledger")),
+                   key=lambda records: position_of(records[-1]) if len(records) > 2 else 0)  # fmt: skip
+    assert position_of(of_place[-2]) > 600
+    again(cluster, of_place[nth])
+    before = len(events(cluster))
+    last = of_place[-1]
+    with pytest.raises(
+        Diverged, match=rf"at {position_of(last)}: behind this event {last.topic}/{last.partition} ends with that at"
+    ):
+        relay()
+    db.execute("INSERT INTO yewu.republish DEFAULT VALUES")
+    with pytest.raises(Diverged, match="somebody else has written there"):
+        relay()
+    assert len(events(cluster)) == before
 
 
 def test_a_topic_that_has_drifted_blocks_it_at_the_start_and_later(
