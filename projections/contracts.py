@@ -316,33 +316,44 @@ async def obligations(
 
 
 class Due(Value):
-    """A part of the amount of a contract in force, and the day by which the customer pays it."""
+    """A part of the amount of a contract in force, the day by which the customer pays it, and whether it is claimed."""
 
     contract_id: ContractId
     customer_id: CustomerId
     number: Code
     amount: Decimal
     due: date
+    claimed: bool
 
 
 @question(
     path="contracts/payments",
     readers=READERS,
     order=("due", "contract_id", "number"),
-    tables=("contract_row", "customer_row"),
+    tables=("contract_row", "customer_row", "billing_row"),
 )
 async def payments(
     db: Database,
     contract_id: ContractId | None = None,
     customer_id: CustomerId | None = None,
     until: date | None = None,
+    claimed: bool | None = None,
 ) -> list[Due]:
-    """What customers pay by the contracts in force, by the day on which it is due: all, or up to a day."""
-    where, values = matching({"contract_id = %s": contract_id, "customer_id = %s": customer_id, "due <= %s": until})
+    """What customers pay by the contracts in force, by the day on which it is due: all, or up to a day; what is claimed
+    by now, or is not."""
+    where, values = matching(
+        {
+            "contract_id = %s": contract_id,
+            "customer_id = %s": customer_id,
+            "due <= %s": until,
+            "claimed = %s": claimed,
+        }
+    )
     query: LiteralString = f"""
         SELECT * FROM (
-            SELECT contract_id, customer_id, p.number, p.amount, p.due
-            FROM {{}}, jsonb_to_recordset(terms -> 'payments') AS p(number text, amount numeric, due date)
+            SELECT contract_id, customer_id, p.number, p.amount, p.due, coalesce(billed ? p.number, false) AS claimed
+            FROM {{}} LEFT JOIN billing_row USING (contract_id),
+                jsonb_to_recordset(terms -> 'payments') AS p(number text, amount numeric, due date)
             WHERE stage = 'signed'
         ) schedule WHERE {where}"""
     return await select(db, Due, sql.SQL(query).format(in_the_register()), *values)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import TypeVar
 
 import psycopg
 
 from infra.read_model.tables import Table
+from projections.question import Database
 from projections.row import Row
+from projections.scope import Scope
+from tests.given import MONDAY
+
+T = TypeVar("T")
 
 
 def filled(url: str, kinds: Iterable[type[Row]], rows: Iterable[Row]) -> str:
@@ -22,3 +30,15 @@ def filled(url: str, kinds: Iterable[type[Row]], rows: Iterable[Row]) -> str:
                 if type(row) is kind:
                     db.execute(f"INSERT INTO {table.name} VALUES ({marks})".encode(), table.line(row))
     return url
+
+
+def asked(
+    url: str, question: Callable[[Database], Awaitable[T]], at: datetime = MONDAY, scope: Scope | None = None
+) -> T:
+    """What a question answers at an instant, to whoever may read so much; everything, if nothing else is said."""
+
+    async def ask() -> T:
+        async with await psycopg.AsyncConnection.connect(url) as db:
+            return await question(Database(db, at=at, scope=scope))
+
+    return asyncio.run(ask())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar, get_args
 
-import psycopg
 import pytest
 from hypothesis import given as whatever
 from hypothesis import strategies as st
@@ -49,10 +47,9 @@ from projections import complaints
 from projections.complaints import Busy, ComplaintFigures, ComplaintRow, HandlerRow, Spread, Stage
 from projections.customers import CustomerRow
 from projections.employees import EmployeeRow
-from projections.question import Database
 from projections.row import key_fields
 from tests.given import MONDAY, history, recorded
-from tests.projections.tables import filled
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ANNA, BORIS, LI = EmployeeId("employee-anna"), EmployeeId("employee-boris"), EmployeeId("employee-li")
@@ -320,14 +317,6 @@ def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
 
     return lambda *given: filled(empty_database, (ComplaintRow, HandlerRow, EmployeeRow, CustomerRow), given)
-
-
-def asked(url: str, question: Callable[[Database], Awaitable[T]]) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db))
-
-    return asyncio.run(ask())
 
 
 def a_case(number: int, *events: Event, days: float = 0, customer: CustomerId = CARL) -> ComplaintRow:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar, get_args
 
-import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -37,19 +35,18 @@ from aggregates.facts import ContractStanding, Payable
 from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
 from aggregates.risk.legal_review import LegalReviewPassed, LegalReviewPassedWithConditions, LegalReviewRejected
 from aggregates.text import Code, ContentHash, Text
-from infra.read_model.tables import Table
 from projections import contract_gates, contracts, handovers
+from projections.billing import BillingRow
 from projections.contract_gates import Gate, GateRow
 from projections.contracts import ContractRow, Due, Obligation, Stage
 from projections.customers import CustomerRow
 from projections.handovers import TermRow
-from projections.question import Database
 from projections.reference import Reference
-from projections.row import Row
 from projections.rules.contracts import HANDED_OVER
 from projections.rules.duty import DutyRow
 from tests.given import MONDAY, recorded
 from tests.projections.rules.cases import FOUNDING, Happened, folded, log_of
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ANNA, BORIS, LI = EmployeeId("employee-anna"), EmployeeId("employee-boris"), EmployeeId("employee-li")
@@ -205,30 +202,14 @@ def test_no_clock_ends_what_was_imported() -> None:
 # The questions
 
 
+KINDS = (ContractRow, GateRow, TermRow, DutyRow, CustomerRow, BillingRow)
+
+
 @pytest.fixture
 def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
 
-    def put(*given: Row) -> str:
-        with psycopg.connect(empty_database) as db:
-            for kind in (ContractRow, GateRow, TermRow, DutyRow, CustomerRow):
-                table = Table(kind)
-                db.execute(table.create("public").encode())
-                marks = ", ".join(["%s"] * len(table.fields))
-                for row in given:
-                    if type(row) is kind:
-                        db.execute(f"INSERT INTO {table.name} VALUES ({marks})".encode(), table.line(row))
-        return empty_database
-
-    return put
-
-
-def asked(url: str, question: Callable[[Database], Awaitable[T]], at: datetime = MONDAY) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db, at=at))
-
-    return asyncio.run(ask())
+    return lambda *given: filled(empty_database, KINDS, given)
 
 
 def test_the_register_is_searched_by_stage_customer_and_text(rows: Callable[..., str]) -> None:
@@ -273,12 +254,21 @@ def test_3_1_3_c_obligations_become_a_calendar(rows: Callable[..., str]) -> None
 
 
 def test_3_1_3_c_the_payments_become_a_schedule(rows: Callable[..., str]) -> None:
-    there = rows(row_of(*SIGNED), row_of(*SIGNED, terminated, contract_id=TWO))
+    half = BillingRow(contract_id=ONE, billed=(HALF.number,))
+    there = rows(row_of(*SIGNED), row_of(*SIGNED, terminated, contract_id=TWO), half)
     schedule = sorted(asked(there, contracts.payments), key=lambda one: one.due)
     assert schedule == [
-        Due(contract_id=ONE, customer_id=CARL, number=part.number, amount=part.amount, due=part.due)
+        Due(
+            contract_id=ONE,
+            customer_id=CARL,
+            number=part.number,
+            amount=part.amount,
+            due=part.due,
+            claimed=part is HALF,
+        )
         for part in (HALF, REST)
     ]
+    assert [one.number for one in asked(there, lambda db: contracts.payments(db, claimed=False))] == [REST.number]
     assert [one.number for one in asked(there, lambda db: contracts.payments(db, until=HALF.due))] == [HALF.number]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -32,10 +30,9 @@ from infra.fact_reader import RowFact
 from projections import credit
 from projections.credit import Commitment, CreditRow, Use
 from projections.customers import CustomerRow, customers
-from projections.question import Database
 from projections.scope import Scope
 from tests.given import MONDAY, history, recorded
-from tests.projections.tables import filled
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ACME, OTHER, THIRD = (CustomerId(f"customer-{name}") for name in ("acme", "other", "third"))
@@ -161,14 +158,6 @@ def rows(empty_database: str) -> Callable[..., str]:
     return lambda *given: filled(empty_database, (CreditRow, CustomerRow), given)
 
 
-def asked(url: str, question: Callable[[Database], Awaitable[T]], scope: Scope | None = None) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db, scope=scope))
-
-    return asyncio.run(ask())
-
-
 def file(whose: CustomerId, into: CustomerId | None = None) -> CustomerRow:
     """The file of a customer, which may have been merged into another."""
     events: list[Event] = [CustomerRegistered(name=WORDS, source=Code("fair"))]
@@ -242,7 +231,7 @@ def test_5_2_2_a_limits_are_found_by_what_they_are(rows: Callable[..., str]) -> 
     there = rows(row_of(assessed, limited, owned), row_of(signed, suspended, customer_id=OTHER), third)
 
     def found(scope: Scope | None = None, **by: object) -> list[CustomerId]:
-        return sorted(row.customer_id for row in asked(there, lambda db: credit.limits(db, **by), scope))  # type: ignore[arg-type]  # as named
+        return sorted(row.customer_id for row in asked(there, lambda db: credit.limits(db, **by), scope=scope))  # type: ignore[arg-type]  # as named
 
     assert found() == [ACME, OTHER, THIRD]
     assert found(use=Use.WITHIN) == found(grade=Grade.B) == found(owner_id=ANNA) == [ACME]
@@ -253,5 +242,5 @@ def test_5_2_2_a_limits_are_found_by_what_they_are(rows: Callable[..., str]) -> 
     assert found(expires_before=datetime.max.replace(tzinfo=UNTIL.tzinfo)) == [ACME, THIRD]
     assert found(Scope(people=frozenset({ANNA}))) == [ACME]
     assert asked(there, lambda db: credit.one(db, THIRD)) == third
-    assert asked(there, lambda db: credit.one(db, THIRD), Scope(people=frozenset({ANNA}))) is None
+    assert asked(there, lambda db: credit.one(db, THIRD), scope=Scope(people=frozenset({ANNA}))) is None
     assert asked(there, lambda db: credit.one(db, CustomerId("customer-9"))) is None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar, get_args
@@ -33,9 +32,9 @@ from aggregates.text import Code, Text
 from infra.read_model.tables import Table
 from projections import negotiations
 from projections.negotiations import Concession, NegotiationRow, Offer
-from projections.question import Database
 from projections.scope import Scope
 from tests.given import MONDAY, recorded
+from tests.projections.tables import asked
 
 T = TypeVar("T")
 ANNA, BORIS, MEI = EmployeeId("employee-anna"), EmployeeId("employee-boris"), EmployeeId("employee-mei")
@@ -142,21 +141,13 @@ def rows(empty_database: str) -> Callable[..., str]:
     return put
 
 
-def asked(url: str, question: Callable[[Database], Awaitable[T]], scope: Scope | None = None) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db, scope=scope))
-
-    return asyncio.run(ask())
-
-
 FIRST, SECOND, THIRD = (NegotiationId(f"negotiation-{number}") for number in (1, 2, 3))
 
 
 def test_3_1_3_b_the_brief_is_found_by_its_team_alone(rows: Callable[..., str]) -> None:
     there = rows(row_of(prepared))
     of = {who: Scope(people=frozenset({who})) for who in (ANNA, BORIS, MEI)}
-    found = [asked(there, lambda db: negotiations.brief(db, FIRST), scope) for scope in of.values()]
+    found = [asked(there, lambda db: negotiations.brief(db, FIRST), scope=scope) for scope in of.values()]
     assert [row is not None for row in found] == [True, True, False]
 
 

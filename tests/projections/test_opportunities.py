@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-import psycopg
 import pytest
 
 from aggregates.business.customer import CustomerRegistered, CustomersMerged
@@ -35,12 +33,11 @@ from infra.read_model.references import References
 from projections import opportunities, sales
 from projections.customers import CustomerRow, customers
 from projections.opportunities import Forecast, OpportunityRow
-from projections.question import Database
 from projections.reference import REFERENCE_EVENTS
 from projections.sales import Dimension, ForecastResult, Result, StageFigures
 from tests.given import history, recorded
 from tests.projections.rules.cases import CHINA, log_of
-from tests.projections.tables import filled
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ANNA, BEN = EmployeeId("employee-anna"), EmployeeId("employee-ben")
@@ -74,14 +71,6 @@ def after(*events: tuple[int, Event], first: OpportunityIdentified = identified,
     )
     assert row is not None
     return row
-
-
-def asked(url: str, question: Callable[[Database], Awaitable[T]], at: datetime | None = None) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db, at=at))
-
-    return asyncio.run(ask())
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar, get_args
 
-import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -42,7 +40,6 @@ from infra.read_model.references import References
 from projections import receivables
 from projections.customers import CustomerRow, customers
 from projections.parameters import ParameterRow, parameters
-from projections.question import Database
 from projections.receivable import ReceivableRow
 from projections.receivable import receivables as view
 from projections.receivables import Aged, Dunned, ReceivableFigures
@@ -53,7 +50,7 @@ from projections.rules.duty import DutyRow
 from services.founding_defaults import DEFAULT_PARAMETERS
 from tests.given import MONDAY, history, recorded
 from tests.projections.rules.cases import FOUNDED, Happened, duty, log_of
-from tests.projections.tables import filled
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ACME, OTHER, DEAL = CustomerId("customer-acme"), CustomerId("customer-other"), ContractId("contract-1")
@@ -191,14 +188,6 @@ def rows(empty_database: str) -> Callable[..., str]:
         return filled(empty_database, kinds, [*given, *([known] if classes else [])])
 
     return put
-
-
-def asked(url: str, question: Callable[[Database], Awaitable[T]], at: datetime = MONDAY) -> T:
-    async def ask() -> T:
-        async with await psycopg.AsyncConnection.connect(url) as db:
-            return await question(Database(db, at=at))
-
-    return asyncio.run(ask())
 
 
 def numbers(found: Iterable[ReceivableRow | Dunned]) -> list[int]:
