@@ -16,7 +16,8 @@ from infra.codec import envelope_bytes
 from infra.read_model.as_of import thing_as_of
 from infra.read_model.selection import EVERYTHING
 from infra.reading import moving
-from projections.question import Database, select
+from projections.duties import IS_WAIVED
+from projections.question import select
 from projections.reference import Reference
 from projections.rules.catalogue import BY_NUMBER
 from projections.rules.duty import DutyRow, State
@@ -62,14 +63,15 @@ class Clock:
         return said
 
     async def _alarms(self, at: datetime) -> list[tuple[str, str]]:
-        """What the read model believes to be missed; it may be behind. What is parked nobody can judge."""
-        schema = self.runtime.model.schema
+        """What the read model believes to be missed, and not waived; it may be behind. What is parked nobody can
+        judge."""
         query = sql.SQL(
-            "SELECT rule, case_id FROM {0}.duty_row WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
-            " AND rule = ANY(%s) AND {1} ORDER BY alarm_at LIMIT %s"
-        ).format(sql.Identifier(schema), moving(schema, DutyRow))
-        async with self.runtime.pool.connection() as db:
-            found = await (await db.execute(query, (at, list(BY_NUMBER), MOST))).fetchall()
+            "SELECT rule, case_id FROM duty_row d WHERE state = 'owed' AND alarm_at < %s AND NOT imported"
+            " AND rule = ANY(%s) AND NOT {} AND {} ORDER BY alarm_at LIMIT %s"
+        ).format(sql.SQL(IS_WAIVED), moving(self.runtime.model.schema, DutyRow))
+        async with self.runtime.rows.read() as there:
+            cursor = await there.db.connection.execute(query, (at, list(BY_NUMBER), at, at, MOST))
+            found = await cursor.fetchall()
         return [(rule, case_id) for rule, case_id in found]
 
     async def _measure(self) -> int:
@@ -88,13 +90,12 @@ class Clock:
 
     async def _waiting(self, reference: Reference) -> list[AnyId]:
         """Cases of which something is owed that nobody could measure, and that is measured by now."""
-        schema = self.runtime.model.schema
         query = sql.SQL(
-            "SELECT * FROM {0}.duty_row WHERE state = 'owed' AND due_at IS NULL AND calendar < %s AND NOT imported"
-            " AND rule = ANY(%s) AND {1}"
-        ).format(sql.Identifier(schema), moving(schema, DutyRow))
-        async with self.runtime.pool.connection() as db:
-            rows = await select(Database(db), DutyRow, query, reference.calendar, list(BY_NUMBER))
+            "SELECT * FROM duty_row WHERE state = 'owed' AND due_at IS NULL AND calendar < %s AND NOT imported"
+            " AND rule = ANY(%s) AND {}"
+        ).format(moving(self.runtime.model.schema, DutyRow))
+        async with self.runtime.rows.read() as there:
+            rows = await select(there.db, DutyRow, query, reference.calendar, list(BY_NUMBER))
         return sorted({r.case_id for r in rows if BY_NUMBER[r.rule].with_due(r, reference).due_at is not None})
 
     def _known(self, case_id: AnyId, calendar: int) -> Append:
