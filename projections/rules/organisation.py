@@ -36,8 +36,11 @@ def one_manager(reference: Reference) -> tuple[Finding, ...]:
     )
 
 
-def one_deputy_for_each_area(reference: Reference) -> tuple[Finding, ...]:
-    """When an area that has had a deputy in charge had none, or two, or somebody who was no deputy."""
+def one_deputy_for_each_area(reference: Reference) -> tuple[Finding, ...] | None:
+    """When an area that has had a deputy in charge had none, or two, or somebody who was no deputy. None while no area
+    has had any: which areas there are only their deputies say."""
+    if not in_charge(reference.appointments):
+        return None
     deputies = in_office(reference.appointments, Role.DEPUTY)
     return tuple(
         finding
@@ -101,7 +104,7 @@ ONE_MANAGER = Invariant(
 
 ONE_DEPUTY = Invariant(
     "R-ORG-2",
-    "Every business area has one deputy in charge, exactly.",
+    "Every business area that has ever had a deputy in charge has one, exactly.",
     cases=DepartmentId,
     clauses=("2.1", "2.2.2-a"),
     mode=Mode.DETECT,

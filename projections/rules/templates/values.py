@@ -24,7 +24,8 @@ from projections.rules.rule import Events, Handler, Held, Rule, said
 
 Learn: TypeAlias = Callable[[Mapping[str, str], Recorded[Any]], Mapping[str, str]]
 Breach: TypeAlias = Callable[[Mapping[str, str], Recorded[Any], Reference], str | None]
-Findings: TypeAlias = Callable[[Reference], tuple[Finding, ...]]
+Findings: TypeAlias = Callable[[Reference], tuple[Finding, ...] | None]
+"""None: there is nothing yet that could be as it must be, or not."""
 
 
 class Equality(Rule):
@@ -142,6 +143,8 @@ class Invariant(Rule):
         """What is found, all along; the first that lies ahead is owed until then."""
         row, at = row or self.begin(row, record, reference), record.effective_at
         found = self.findings(reference)
+        if found is None:
+            return self.done(row, record, NOT_APPLICABLE)
         past, ahead = [f for f in found if f.since <= at], [f for f in found if f.since > at]
         verdict = VIOLATED if past else PENDING if ahead else CONFORMANT
         due = min((finding.since for finding in ahead), default=None)

@@ -99,6 +99,11 @@ def test_an_area_with_its_deputy_conforms() -> None:
     assert (row.verdict, row.findings) == (Verdict.CONFORMANT, None)
 
 
+def test_where_no_area_has_ever_had_a_deputy_there_is_nothing_to_judge() -> None:
+    for row in (after(ONE_DEPUTY), after(ONE_DEPUTY, deputy(ANNA))):
+        assert (row.verdict, row.state, row.findings) == (Verdict.NOT_APPLICABLE, State.DONE, None)
+
+
 @pytest.mark.parametrize(
     ("events", "found"),
     [
