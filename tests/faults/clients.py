@@ -63,6 +63,10 @@ class Client:
             self.told.append(Told(self.actor_id, command_id, *where))
         return said
 
+    def try_(self, path: str, body: Mapping[str, object], key: str) -> httpx.Response:
+        """One command, once; nobody tells the judge of it."""
+        return self._http.post(self._address(path), json=body, **self._signed({"headers": {"Idempotency-Key": key}}))
+
     def ask(self, path: str, **query: str | int) -> httpx.Response:
         """One question, once."""
         return self._http.get(self._address(path), params=query, **self._signed({}))

@@ -13,8 +13,9 @@ from random import Random
 import psycopg
 import pytest
 
+from aggregates.actor import Role
 from infra.child import free_port
-from tests.faults.clients import Load
+from tests.faults.clients import Client, Load
 from tests.faults.company import DATABASE, ROOT, Company
 from tests.faults.judge import judge
 from tests.faults.killing import KILLED, failing_seeds, kill_again_and_again
@@ -145,6 +146,43 @@ def test_without_a_projector_commands_go_on_and_whoever_wants_to_see_them_is_tol
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     company.start("project")
     seen(under_load)
+
+
+def test_a_command_about_what_no_row_shows_yet_waits_is_told_to_come_back_and_is_done_once(
+    company: Company, under_load: Load
+) -> None:
+    manager = under_load.clients[0]
+    with hired(company, manager, Role.BUSINESS_DEVELOPMENT) as seller:
+        customer = seller.give("/customers", {"name": "Bolt", "source": "fair"})["id"]
+        seller.give("/opportunities", {"customer_id": customer})  # how the customer stands is remembered from here on
+        company.kill("project")
+        seller.give(f"/customers/{customer}/change-profile", {"region": "north"})
+        under_load.go_on(20)
+        wanted = {"customer_id": customer, "product": "boiler"}
+        begun = time.monotonic()
+        refused = seller.try_("/opportunities", wanted, "the-boiler")
+        waited = time.monotonic() - begun
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1"), refused.text
+        assert 2 <= waited < 10
+        company.start("project")
+        seen(under_load)
+        first, again = [seller.try_("/opportunities", wanted, "the-boiler") for _ in range(2)]
+    assert (first.status_code, first.json()["id"]) == (201, again.json()["id"])
+    with psycopg.connect(company.url) as db:
+        found = db.execute("SELECT count(*) FROM yewu.log WHERE stream_id = %s", (first.json()["id"],)).fetchone()
+    assert found == (1,)
+
+
+@contextmanager
+def hired(company: Company, manager: Client, role: Role) -> Iterator[Client]:
+    """Somebody new in an office."""
+    employee_id = manager.give("/employees", {"name": "Anna"})["id"]
+    manager.give("/department/appoint", {"employee_id": employee_id, "role": role, "unit": "business-development"})
+    client = Client(company, employee_id, Random(SEED))
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def seen(load: Load) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ from infra.fact_reader import FactReader, RowFact
 from infra.log_reader import LogReader
 from infra.read_model.engine import ReadModel
 from infra.read_model.projector import Projector
-from infra.reading import ReadModelReader, Standstill
+from infra.reading import Behind, ReadModelReader, Standstill
 from infra.reference_data import ReferenceKeeper
 from infra.sealing import Plain
 from infra.states import States
@@ -58,14 +59,14 @@ BY_ANNA = Principal(ANNA)
 
 
 class Shop:
-    """The machinery around the small shop; `facts=False` leaves out the guards of facts."""
+    """The machinery around the small shop; `remembering`: how much of the log's end its writer knows."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, **remembering: int) -> None:
         self.codec = Codec(Event.known.values())
         self.model = ReadModel((allowances,), self.codec, "shop")
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(database, open=False, min_size=1, max_size=6)
         self.reference = ReferenceKeeper(self.pool, self.codec)
-        self.writer = Writer(database, wrote=self.reference.wrote)
+        self.writer = Writer(database, wrote=self.reference.wrote, **remembering)
         self.reader = LogReader(self.pool)
         self.states = States(self.reader, self.codec)
         self.facts = FactReader(ReadModelReader(self.pool, self.model.schema), [RowFact(shop_allowance)])
@@ -94,9 +95,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(database: str) -> AsyncIterator[Shop]:
+async def shop(database: str, **remembering: int) -> AsyncIterator[Shop]:
     """A shop in which Anna holds an office and Acme may order for 100."""
-    it, stop = Shop(database), threading.Event()
+    it, stop = Shop(database, **remembering), threading.Event()
     projector = threading.Thread(target=Projector(database, it.model).run, args=(stop,))
     projector.start()
     await it.pool.open()
@@ -203,6 +204,37 @@ def test_nothing_is_decided_on_a_row_that_stands_still(database: str, monkeypatc
             await here.give("place", customer_id=ACME, amount=Decimal(7))
 
     run(example())
+
+
+@pytest.mark.parametrize("notes", [0, 30], ids=["it has changed", "it may have changed, for all that is remembered"])
+def test_while_no_projector_works_what_depends_on_rows_waits_and_is_done_once_later(database: str, notes: int) -> None:
+    order: dict[str, Any] = {"customer_id": ACME, "amount": Decimal(7)}
+    key = "one of Anna's"
+
+    async def example() -> None:
+        async with shop(database, memory=5, max_tail=20) as here:
+            await here.give("set_limit", number=Code("P-1"), customer_id=ACME, limit=Decimal(100))
+            placed = await here.give("place", **order)
+            if notes:  # it is known what the customer owes
+                with pytest.raises(Refused, match="owes 7 of 100"):
+                    await here.give("place", customer_id=ACME, amount=Decimal(94))
+            with psycopg.connect(database) as held:
+                held.execute("SELECT FROM rm_shop.place FOR UPDATE")
+                if not notes:
+                    await here.give("set_limit", number=Code("P-2"), customer_id=ACME, limit=Decimal(50))
+                for number in range(notes):
+                    await here.give("note", placed.id, note=Code(f"note {number}"))
+                begun = time.monotonic()
+                with pytest.raises(Behind) as behind:
+                    await here.give("place", key=key, **order)
+                assert 2 <= time.monotonic() - begun < 6
+            problem = problem_of(behind.value)
+            assert (problem.status, problem.headers["Retry-After"]) == (503, "1")
+            done, again = [await here.give("place", key=key, **order) for _ in range(2)]
+            assert (done.id, done.position) == (again.id, again.position)
+
+    run(example())
+    assert ordered(database) == 14
 
 
 def test_two_who_write_on_one_stream_both_succeed(database: str) -> None:
