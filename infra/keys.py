@@ -17,12 +17,16 @@ import msgspec
 import psycopg
 
 from aggregates.value import Value
+from infra.roles import Unfit, require_durable
 
 T = TypeVar("T")
 TOGETHER = 500
 """So many keys are asked for, or written, at a time."""
 
 SECONDS_TO_WAIT = 10
+THE_LOGS_OWN = (
+    "KEYS_URL names the database of the log, where a thief of one would have both: name another one for the keys."
+)
 COLUMNS = "ref, subject, wrapped, wrapped_by, made_at, destroyed_at"
 TABLES = (
     """
@@ -273,13 +277,23 @@ class SqliteKeys(KeyStore):
 
 
 class PostgresKeys(KeyStore):
-    """Keys in a PostgreSQL that is not the log's, in the schema `yewu_keys`."""
+    """Keys in a PostgreSQL that is not the log's, in the schema `yewu_keys`; Unfit if it is, or could lose them."""
 
     def __init__(self, conninfo: str) -> None:
         super().__init__()
         self._conninfo = conninfo
         self._db: psycopg.Connection[Any] | None = None
+        try:
+            self._prepare()
+        except Unfit:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
         with self._transaction() as db:
+            require_durable(self._connection, "The PostgreSQL of KEYS_URL")
+            if db.run("SELECT to_regnamespace('yewu')", ()) != [(None,)]:
+                raise Unfit(THE_LOGS_OWN)
             # two processes that start together must not both create the tables
             db.run("SELECT pg_advisory_xact_lock(hashtext('yewu_keys'))", ())
             db.run("CREATE SCHEMA IF NOT EXISTS yewu_keys", ())
@@ -296,9 +310,13 @@ class PostgresKeys(KeyStore):
         return self._execute(statement, values).rowcount
 
     def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[Any]:
-        assert self._db is not None  # noqa: S101  # connected when the transaction began
         words = statement.format(schema="yewu_keys.", json_each="json_each_text", for_share=" FOR SHARE")
-        return self._db.execute(words.encode(), values)
+        return self._connection.execute(words.encode(), values)
+
+    @property
+    def _connection(self) -> psycopg.Connection[Any]:
+        assert self._db is not None  # noqa: S101  # connected when the transaction began
+        return self._db
 
     def close(self) -> None:
         with self._lock:

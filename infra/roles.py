@@ -112,10 +112,10 @@ def _listed(words: str) -> list[str]:
     return re.split(r",\s*", words)
 
 
-def require_durable(db: psycopg.Connection[Any]) -> None:
-    """Unfit unless the server keeps what is committed."""
+def require_durable(db: psycopg.Connection[Any], server: str = "PostgreSQL") -> None:
+    """Unfit unless the server keeps what is committed; what it is called in the sentence."""
     if unsafe := [name for (name,) in db.execute(UNSAFE)]:
-        raise Unfit(f"PostgreSQL runs with {' and '.join(unsafe)} off and could lose what is recorded: switch it on.")
+        raise Unfit(f"{server} runs with {' and '.join(unsafe)} off and could lose what is recorded: switch it on.")
 
 
 def require_fit(db: psycopg.Connection[Any], role: DatabaseRole, setting: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.keys import Key, KeyStore, KeysUnavailable, PostgresKeys, RefTaken, Rewrapping, SqliteKeys
+from infra.roles import Unfit
 from tests.infra.conftest import Open
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -169,6 +170,29 @@ def test_a_store_that_does_not_answer_says_so(tmp_path: Path) -> None:
     (tmp_path / "no-database").write_bytes(os.urandom(4096))
     with pytest.raises(KeysUnavailable):
         SqliteKeys(tmp_path / "no-database")
+
+
+@pytest.mark.parametrize("where", ["DATABASE", "ROLE"])
+def test_a_database_that_could_lose_keys_is_refused(empty_database: str, where: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        name, user = db.execute("SELECT current_database(), current_user").fetchone() or ("", "")
+        whose = {"DATABASE": f"DATABASE {name}", "ROLE": f"ROLE {user} IN DATABASE {name}"}[where]
+        db.execute(f"ALTER {whose} SET synchronous_commit = off".encode())
+    with pytest.raises(Unfit) as unfit:
+        PostgresKeys(empty_database)
+    assert str(unfit.value) == (
+        "The PostgreSQL of KEYS_URL runs with synchronous_commit off and could lose what is recorded: switch it on."
+    )
+
+
+def test_keys_do_not_lie_in_the_database_of_the_log(database: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        PostgresKeys(database)
+    assert str(unfit.value) == (
+        "KEYS_URL names the database of the log, where a thief of one would have both: name another one for the keys."
+    )
+    with psycopg.connect(database) as db:
+        assert db.execute("SELECT to_regnamespace('yewu_keys')").fetchone() == (None,)
 
 
 def test_a_lost_connection_is_made_anew(empty_database: str) -> None:
