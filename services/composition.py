@@ -105,6 +105,7 @@ from services.policies.contract_to_project import CONTRACT_TO_PROJECT
 from services.policies.credit_gate import CREDIT_GATE
 from services.policies.dunning_ladder import DUNNING_LADDER
 from services.policies.payment_schedule import PAYMENT_SCHEDULE
+from services.policies.pipeline import PIPELINE
 
 EVERYONE_INSIDE = Readers(everything=INSIDE)
 OVERSIGHT = frozenset({Role.MANAGER, Role.AUDITOR})
@@ -234,7 +235,7 @@ FACTS: tuple[Callable[..., Awaitable[Any]], ...] = (
     record_classes.record_class,
 )
 
-POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER, PAYMENT_SCHEDULE)
+POLICIES = (COMPLAINT_CLOCKS, CONTRACT_TO_PROJECT, CREDIT_GATE, DUNNING_LADDER, PAYMENT_SCHEDULE, PIPELINE)
 
 _ALL_COMMANDS = all_commands(AGGREGATES)
 COMMANDS = [command for command in _ALL_COMMANDS if not command.inner]

@@ -207,10 +207,18 @@ class Opportunity(Value):
         self._must_be_open()
         if stage in ENDED:
             raise Refused("Win, lose or abandon the opportunity: its ends are no stages that one sets.")
-        if stage in {Stage.NEEDS_CONFIRMED, Stage.NEGOTIATING} and not self.needs_confirmed:
+        if stage is Stage.NEGOTIATING:
+            raise Refused("Open a negotiation: that is no stage that one sets.")
+        if stage is Stage.NEEDS_CONFIRMED and not self.needs_confirmed:
             raise Refused("Have the customer confirm its needs first.")
         if stage is Stage.QUALIFIED and not self.qualified:
             raise Refused("Qualify the opportunity: that is no stage that one sets.")
+        return None if stage is self.stage else StageChanged(stage=stage, reason=reason)
+
+    @command(by=(Role.CLOCK,), clause="3.1.3-c")
+    def negotiate(self, reason: Text) -> StageChanged | None:
+        """A negotiation about it has been opened, by a brief that is approved."""
+        stage = forward(self.stage, Stage.NEGOTIATING)
         return None if stage is self.stage else StageChanged(stage=stage, reason=reason)
 
     @command(by=SELLERS, clause="3.1.3-a")

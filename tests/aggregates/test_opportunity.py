@@ -139,10 +139,9 @@ def test_3_1_3_a_needs_are_confirmed_by_the_customer_and_each_version_is_kept() 
 
 
 def test_3_1_3_a_nothing_is_negotiated_before_needs_are_confirmed() -> None:
-    an_opportunity().when(Opportunity.change_stage, Stage.NEGOTIATING, WORDS).then_refused("confirm its needs first")
-    an_opportunity(needs).when(Opportunity.change_stage, Stage.NEGOTIATING, WORDS).then(
-        StageChanged(stage=Stage.NEGOTIATING, reason=WORDS)
-    )
+    an_opportunity().when(Opportunity.change_stage, Stage.NEEDS_CONFIRMED, WORDS).then_refused("its needs first")
+    an_opportunity(needs).when(Opportunity.change_stage, Stage.NEGOTIATING, WORDS).then_refused("Open a negotiation")
+    an_opportunity(needs).when(Opportunity.negotiate, WORDS).then(StageChanged(stage=Stage.NEGOTIATING, reason=WORDS))
 
 
 def test_3_1_2_c_an_opportunity_is_qualified_when_the_file_is_complete_enough() -> None:
@@ -170,7 +169,8 @@ def test_it_may_go_back_with_a_reason() -> None:
     an_opportunity(needs, qualified, negotiating).when(Opportunity.change_stage, Stage.QUALIFIED, WORDS).then(
         StageChanged(stage=Stage.QUALIFIED, reason=WORDS)
     )
-    an_opportunity(needs, negotiating).when(Opportunity.change_stage, Stage.NEGOTIATING, WORDS).then_nothing()
+    an_opportunity(needs, negotiating).when(Opportunity.negotiate, WORDS).then_nothing()
+    an_opportunity(needs, lost).when(Opportunity.negotiate, WORDS).then_nothing()
 
 
 def test_what_is_negotiated_stays_so_when_needs_are_confirmed_anew() -> None:
@@ -257,7 +257,7 @@ def test_after_its_end_nothing_more_is_done(end: Event) -> None:
     over.when(Opportunity.assign_owner, BEN, selling(BEN)).then_refused("This opportunity is")
     over.when(Opportunity.confirm_needs, WORDS, WORDS, customer).then_refused("This opportunity is")
     over.when(Opportunity.qualify, customer, complete).then_refused("This opportunity is")
-    over.when(Opportunity.change_stage, Stage.NEGOTIATING, WORDS).then_refused("This opportunity is")
+    over.when(Opportunity.change_stage, Stage.CONTACTED, WORDS).then_refused("This opportunity is")
     over.when(Opportunity.estimate_value, MILLION).then_refused("This opportunity is")
     over.when(Opportunity.forecast_close, JUNE, 50).then_refused("This opportunity is")
     over.when(Opportunity.win, DEAL, signed, customer, this).then_refused("This opportunity is")

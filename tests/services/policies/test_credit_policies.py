@@ -7,9 +7,11 @@ from decimal import Decimal
 from uuid import uuid4
 
 from aggregates.business.contract import ContractDrafted, ContractSigned, ContractTerminated
+from aggregates.business.negotiation import NegotiationOpened
+from aggregates.business.opportunity import OpportunityIdentified, Stage
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Event, Origin
-from aggregates.ids import ContractId, CustomerId, EmployeeId
+from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
 from aggregates.risk.credit import CreditAssessed, CreditLimitApproved, CreditReleased, Grade
 from aggregates.risk.dunning import Level
 from aggregates.risk.receivable import (
@@ -133,6 +135,20 @@ def test_what_is_paid_at_the_same_moment_does_not_become_overdue(yewu: Yewu) -> 
         await desk.put(ledger.paid(), ledger.settled, on=ledger.bill)
         assert not await alarms._give(alarm.then(row), OVERDUE_AT)
         assert "ReceivableBecameOverdue" not in await ledger.after()
+
+    at_the_desk(yewu, test)
+
+
+def test_3_1_3_c_an_opportunity_is_negotiated_once_its_negotiation_is_opened(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        deal, talks = OpportunityId(f"opportunity-{uuid4()}"), f"negotiation-{uuid4()}"
+        await desk.put(OpportunityIdentified(customer_id=CustomerId("customer-1")), on=deal)
+        await desk.put(NegotiationOpened(opportunity_id=deal), on=talks)
+        for _ in range(2):
+            await desk.follow()
+        assert await desk.types(deal) == ["OpportunityIdentified", "StageChanged"]
+        (changed,) = await desk.events(deal, "StageChanged")
+        assert changed.stage is Stage.NEGOTIATING
 
     at_the_desk(yewu, test)
 
