@@ -215,6 +215,33 @@ THE_READ_MODEL = (
         "A breach of the regulation is gone from the record of its case.",
     ),
     Mutant(
+        "a reopened complaint has no severity",
+        "projections/rules/rule.py",
+        "        named=row.named,\n",
+        "        named=None,\n",
+        "tests/projections/rules/test_service.py"
+        "::test_a_reopened_complaint_is_resolved_in_the_time_of_the_severity_last_named",
+        "Whoever complains again waits for ever.",
+    ),
+    Mutant(
+        "what waits for a calendar waits for ever",
+        "projections/rules/rule.py",
+        "        first = [] if self.within is None else [self.catch_up]\n",
+        "        first = list[Handler]()\n",
+        "tests/projections/rules/test_years_to_come.py"
+        "::test_whatever_happens_on_the_case_is_judged_by_the_calendar_published_by_then",
+        "Each January nobody is late.",
+    ),
+    Mutant(
+        "whoever is complained about is free to spend",
+        "projections/rules/service.py",
+        "        RemedyApproved,\n",
+        "",
+        "tests/projections/rules/test_impartial.py"
+        "::test_what_the_gate_keeps_from_whoever_is_complained_about_the_rule_finds",
+        "A gate that breaks lets people buy off complaints about themselves, and nobody sees it.",
+    ),
+    Mutant(
         "the last instant of a time allowed is too late",
         "projections/rules/rule.py",
         "if row.due_at is not None and at > row.due_at:",
@@ -232,6 +259,22 @@ WHO_ASKS = (
         "(Change(row.case_id, None, (entry,)),)",
         f"{POLICIES}::test_what_comes_at_the_same_moment_is_not_called_missed",
         "What was done just now is called missed.",
+    ),
+    Mutant(
+        "what the clock says is something later",
+        "infra/states.py",
+        " if not is_by_nobody(line.meta)]",
+        "]",
+        f"{POLICIES}::test_what_was_done_in_time_can_be_recorded_after_the_clock_has_spoken",
+        "Somebody who was in time stays late for ever.",
+    ),
+    Mutant(
+        "what is waived stands in the way of the clock",
+        "services/policies/clock.py",
+        "sql.SQL(IS_WAIVED)",
+        'sql.SQL("%s > %s")',
+        f"{POLICIES}::test_however_much_is_waived_the_clock_speaks_of_the_rest",
+        "Two hundred waivers, and nobody is told of anything any more.",
     ),
     Mutant(
         "a policy moves on before its commands are given",

@@ -225,6 +225,8 @@ RESOLVED_ONCE = [THE_COMPLAINT, *(Happened(e, on(3)) for e in (assessed, propose
 def test_a_reopened_complaint_is_resolved_in_the_time_of_the_severity_last_named() -> None:
     again = duty(service.RESOLVED, *RESOLVED_ONCE, Happened(reopened, on(9)))
     assert (again.began_at, again.due_at, again.alarm_at) == (on(9), on(13, 18), on(13, 18))
+    twice = [*RESOLVED_ONCE, *(Happened(e, on(4)) for e in (reopened, proposed, closed)), Happened(reopened, on(9))]
+    assert duty(service.RESOLVED, *twice).due_at == on(13, 18)
     judged_since = [*RESOLVED_ONCE[:3], Happened(assessed_as_annoyance, on(4)), *RESOLVED_ONCE[3:]]
     assert duty(service.RESOLVED, *judged_since, Happened(reopened, on(9))).due_at == on(34, 18)
 
