@@ -309,6 +309,23 @@ WHO_ASKS = (
         "A customer's name lies in plain text with whoever keeps the logs.",
     ),
     Mutant(
+        "keys are kept while the wrapping key changes",
+        "infra/keys.py",
+        'for_share=" FOR SHARE"',
+        'for_share=""',
+        "tests/infra/test_wrapping.py"
+        "::test_keys_that_another_process_writes_while_the_wrapping_key_changes_are_not_lost[postgres-added]",
+        "The old wrapping key is forgotten, and with it every text of the keys that it wraps.",
+    ),
+    Mutant(
+        "a right on one column is no right",
+        "infra/roles.py",
+        "WHERE attacl IS NOT NULL",
+        "WHERE false",
+        "tests/infra/test_roles.py::test_a_right_that_should_not_be_there_is_named",
+        "A process writes into the log past the function that numbers it.",
+    ),
+    Mutant(
         "one address asks nobody for an office",
         "services/http/what_if_routes.py",
         "(await reader_of(self._runtime, self._tokens, request)).scope(READERS)",
