@@ -11,13 +11,13 @@ from uuid import UUID
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
-from aggregates.ids import kind_of
 from aggregates.value import Value
 from infra.backup import COLUMN_TYPES, COLUMNS, derive, require_empty
 from infra.codec import COLUMNS as LINE
 from infra.codec import Codec, Line, Published
 from infra.kafka import KafkaTrouble
 from infra.kafka.client import Cluster, Fetched, KafkaAway, Place, ends, since_ms
+from infra.kafka.ledger import records_between
 from infra.kafka.topics import there
 from infra.kafka.wire import (
     Contract,
@@ -25,9 +25,8 @@ from infra.kafka.wire import (
     Topics,
     Unreadable,
     entry_of,
-    is_restricted,
     leaf_of,
-    partition_of,
+    place_of,
     published_of,
 )
 from projections.merkle import Tree, root_of
@@ -137,9 +136,9 @@ class _Merge:
         self._narrowed = False
 
     def run(self, after: int, last: int) -> Iterator[Published]:
-        """All from behind one position up to another."""
+        """All from behind one position up to another; then on to the ends, where none of them may come again."""
         next_, heard = after + 1, time.monotonic()
-        while next_ <= last:
+        while next_ <= last or not self._all_read():
             for tp, records in self._consumer.poll(timeout_ms=200).items():
                 heard = time.monotonic()
                 for record in records:
@@ -171,11 +170,13 @@ class _Merge:
             self._waiting[line.position] = published
 
     def _require_in_place(self, place: Place, line: Line, where: str) -> None:
-        kind = kind_of(line.stream_id)
-        topic = self._topics.of(kind, restricted=is_restricted(line.type))
+        try:
+            topic, partition = place_of(line.stream_id, line.type, self._topics)
+        except KeyError as unknown:
+            raise Flaw(f"{where}: nobody here knows {unknown.args[0]}, of position {line.position}") from None
         if place[0] != topic:
             raise Flaw(f"{where}: the event at position {line.position} belongs to {topic}")
-        if place[1] != partition_of(line.stream_id, self._topics.partitions[topic]):
+        if place[1] != partition:
             raise Flaw(f"{where}: the event at position {line.position} belongs to another partition")
 
     def _all_read(self) -> bool:
@@ -225,18 +226,17 @@ def bring_home(
     with db.transaction():
         (head,) = db.execute("SELECT position FROM yewu.head FOR UPDATE").fetchone() or (0,)
         (at,) = db.execute("SELECT recorded_at FROM yewu.log WHERE position = %s", (head,)).fetchone() or (None,)
-        tree = Tree()
+        tree, versions = Tree(), dict[str, int]()
         if head and not into_empty:
             _require_store(db, copy.store)
-            _grow(db, tree)
+            _grow(db, tree, versions)
             if head > copy.last:
                 raise Flaw(f"the log ends at {head}, Kafka at {copy.last}: there is nothing to bring home")
             _require_known(copy, tree)
         else:
             require_empty(db)
-        came = ((published, leaf_of(published)) for published in copy.events(head, at))
+        came = ((published, leaf_of(published)) for published in _going_on(copy.events(head, at), versions))
         _copy_in(db, copy.vouched(tree, came), head, copy.last, progress)
-        _require_versions(db)
         db.execute("UPDATE yewu.store SET id = %s", (copy.store,))
         _record_topics(db, copy.topics)
         derive(db, codec)
@@ -262,7 +262,7 @@ def audit(db: psycopg.Connection[Any], cluster: Cluster, progress: Progress = la
             raise Flaw(
                 f"Kafka has events up to {copy.last}, the log ends at {head}: yewu kafka repair brings them home"
             )
-        for published in copy.vouched(tree, _the_same(_rows(db, copy.last), copy.events())):
+        for published in copy.vouched(tree, _the_same(_rows(db, copy.last), _going_on(copy.events(), {}))):
             progress(published.line.position, copy.last)
     if tree.size != copy.last:
         raise Flaw(f"the event at position {tree.size + 1} is missing in the log")
@@ -275,9 +275,23 @@ def audit(db: psycopg.Connection[Any], cluster: Cluster, progress: Progress = la
     )
 
 
+def _going_on(events: Iterable[Published], versions: dict[str, int]) -> Iterator[Published]:
+    """Let events through, each of which is the next of its stream; `versions`: how far the streams were before."""
+    for published in events:
+        line = published.line
+        before = versions.get(line.stream_id, 0)
+        if line.version != before + 1:
+            raise Flaw(
+                f"the event at position {line.position} is version {line.version} of {line.stream_id}, and comes behind"
+                f" version {before}"
+            )
+        versions[line.stream_id] = line.version
+        yield published
+
+
 def _the_same(ours: Iterable[Published], theirs: Iterable[Published]) -> Iterator[tuple[Published, bytes]]:
-    """Pairs that do not differ in anything, as one."""
-    for position, (our, their) in enumerate(zip(ours, theirs, strict=False), 1):
+    """Pairs that do not differ in anything, as one; what comes from Kafka is read to its end."""
+    for position, (their, our) in enumerate(zip(theirs, ours, strict=False), 1):
         if our.line.position != position:
             raise Flaw(f"the event at position {position} is missing in the log")
         leaf = leaf_of(our)
@@ -297,19 +311,12 @@ def _require_known(copy: Copy, tree: Tree) -> None:
 def _entries(cluster: Cluster, ledger: str) -> Iterator[Manifest | Contract]:
     """All of the ledger, in its order."""
     place = (ledger, 0)
-    _, end = ends(cluster, [place], patience=PATIENCE)[place]
-    with cluster.consumer([place]) as consumer:
-        heard = time.monotonic()
-        while consumer.position(TopicPartition(*place)) < end:
-            for records in consumer.poll(timeout_ms=200).values():
-                heard = time.monotonic()
-                for record in records:
-                    try:
-                        yield entry_of(record)
-                    except Unreadable as error:
-                        raise Flaw(f"{ledger} at offset {record.offset} is no entry of ours: {error}") from error
-            if time.monotonic() - heard > PATIENCE:
-                raise KafkaAway(f"{ledger} cannot be read to its end")
+    start, end = ends(cluster, [place], patience=PATIENCE)[place]
+    for record in records_between(cluster, place, start, end):
+        try:
+            yield entry_of(record)
+        except Unreadable as error:
+            raise Flaw(f"{ledger} at offset {record.offset} is no entry of ours: {error}") from error
 
 
 def _in_a_row(manifests: Iterable[Manifest]) -> list[Manifest]:
@@ -346,10 +353,10 @@ def _rows(db: psycopg.Connection[Any], until: int) -> Iterator[Published]:
             yield Published.of(row)
 
 
-def _grow(db: psycopg.Connection[Any], tree: Tree) -> None:
-    """A tree over what the log has."""
+def _grow(db: psycopg.Connection[Any], tree: Tree, versions: dict[str, int]) -> None:
+    """A tree over what the log has, and how far each of its streams is."""
     db.execute("SET LOCAL TimeZone = 'UTC'")
-    for position, published in enumerate(_rows(db, 1 << 62), 1):
+    for position, published in enumerate(_going_on(_rows(db, 1 << 62), versions), 1):
         if published.line.position != position:
             raise Flaw(f"the event at position {position} is missing in the log")
         tree.add(leaf_of(published))
@@ -369,15 +376,6 @@ def _copy_in(
             done += 1
             if done % 1_000 == 0 or done == last:
                 progress(done, last)
-
-
-def _require_versions(db: psycopg.Connection[Any]) -> None:
-    broken = db.execute(
-        "SELECT stream_id, count(*), max(version) FROM yewu.log GROUP BY stream_id HAVING count(*) <> max(version)"
-        " ORDER BY min(position) LIMIT 1"
-    ).fetchone()
-    if broken is not None:
-        raise Flaw("the stream {} has {} events and goes up to version {}".format(*broken))
 
 
 def _record_topics(db: psycopg.Connection[Any], topics: Topics) -> None:

@@ -19,12 +19,13 @@ from infra.kafka import copy as copies
 from infra.kafka.client import Cluster, Publisher
 from infra.kafka.copy import Flaw, audit, bring_home
 from infra.kafka.topics import create, drifts
-from infra.kafka.wire import Contract, Manifest, Record, leaf_of, ledger_record, record_of
+from infra.kafka.wire import Contract, Manifest, Record, leaf_of, ledger_record, position_of, record_of
 from infra.migrations import become_owner, migrate
 from projections.merkle import Tree, root_of
 from services import relay as relays
 from services.composition import topics
 from services.relay import Relay
+from tests.services.kafka.reading import everything
 
 Db = psycopg.Connection[tuple[object, ...]]
 EVENTS = 500
@@ -163,6 +164,33 @@ def test_every_change_in_the_log_is_found(published: Cluster, db: Db) -> None:
     audit(db, published)
 
 
+@pytest.mark.parametrize("polled", [1, 50])
+def test_what_comes_again_behind_the_last_event_is_found(
+    published: Cluster, db: Db, empty_database: str, monkeypatch: pytest.MonkeyPatch, polled: int
+) -> None:
+    """However few records are read at a time: when the last event is there, not all need have been."""
+    monkeypatch.setattr(client, "POLLED", polled)
+    records = max(everything(published).values(), key=len)
+    double = records[0]
+    Publisher(published, "somebody").publish([Record(
+        double.topic, double.partition, double.key, double.value, list(double.headers), double.timestamp)])  # fmt: skip
+    told = f"position {position_of(double)} (comes behind|is there twice)"
+    with pytest.raises(Flaw, match=told):
+        audit(db, published)
+    migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as new:
+        become_owner(new)
+        with pytest.raises(Flaw, match=told):
+            bring_home(new, published, Codec(Event.known.values()))
+
+
+def test_events_that_nobody_here_knows_are_named(published: Cluster, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: event for name, event in Event.known.items() if name != "ComplaintReceived"}
+    monkeypatch.setattr(Event, "known", known)
+    with pytest.raises(Flaw, match=r"nobody here knows ComplaintReceived, of position \d+"):
+        audit(db, published)
+
+
 def test_an_event_that_the_log_has_lost_in_the_middle_is_found(published: Cluster, db: Db) -> None:
     no_trigger(db)
     db.execute("DELETE FROM yewu.log WHERE position = 250")
@@ -209,6 +237,17 @@ def _strange(records: list[Record]) -> list[Record]:
     return records
 
 
+def _version(becomes: int) -> Tamper:
+    """The first event that is the second of its stream says otherwise."""
+
+    def tamper(records: list[Record]) -> Sequence[Record]:
+        n = next(n for n, record in enumerate(records) if ("ce_version", b"2") in record.headers)
+        headers = [(k, b"%d" % becomes if k == "ce_version" else said) for k, said in records[n].headers]
+        return [*records[:n], records[n]._replace(headers=headers), *records[n + 1 :]]
+
+    return tamper
+
+
 TAMPERED: dict[str, tuple[Tamper, str]] = {
     "an event is missing": (_without, "the event at position 101 is missing in Kafka"),
     "an event is there twice": (_twice, "the event at position 101 is there twice"),
@@ -216,6 +255,8 @@ TAMPERED: dict[str, tuple[Tamper, str]] = {
     "an event is altered": (_altered, "the event at position 101 differs in data"),
     "an event is in another partition": (_elsewhere, "the event at position 101 belongs to another partition"),
     "an event is in another topic": (_in_another_topic, r"the event at position 101 belongs to test.*\.events"),
+    "a version is there twice": (_version(1), r"is version 1 of [\w-]+, and comes behind version 1"),
+    "a version is left out": (_version(3), r"is version 3 of [\w-]+, and comes behind version 1"),
     "something else is among them": (_strange, "is no event of ours"),
 }
 
