@@ -6,6 +6,7 @@ and have fewer events, so that all of it takes no more than a minute and a half.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -18,12 +19,22 @@ from tests.faults.relaying.broken import FencesNobody, LooksAtNoFuture, TakesIts
 from tests.faults.relaying.judge import judge
 from tests.faults.relaying.running import FAILING_SEEDS, run
 from tests.faults.relaying.stage import Stage
-from tests.faults.relaying.troubles import Scene, killed, late, perform, script, unheard
+from tests.faults.relaying.troubles import (
+    OF_PROCESSES,
+    ON_THE_WAY,
+    Scene,
+    killed,
+    late,
+    perform,
+    script,
+    unheard,
+)
 from tests.folders import reachable_folder
 from tests.infra.kafka.proxy import Fate, Kind, Moment
 from tests.services.kafka.reading import everything
 
 SEED, SEEDS = 20261127, 3
+PARTS = [script(SEED, part, SEEDS) for part in range(SEEDS)]
 
 COMMITTED_AND_NOT_TOLD = Scene(killed, Kind.END_TXN, Moment.AFTER, 2)
 LONG_DEAD = Scene(late, Kind.PRODUCE, Moment.BEFORE, 2)
@@ -45,7 +56,15 @@ def played(stage: Stage, kind: type[Relay], scenes: Sequence[Scene], seed: int =
 
 @pytest.mark.parametrize("part", range(SEEDS))
 def test_whatever_befalls_relays_each_event_is_there_once_and_in_order(stage: Stage, part: int) -> None:
-    played(stage, Relay, script(SEED + part, part, SEEDS), SEED + part)
+    played(stage, Relay, PARTS[part], SEED + part)
+
+
+def test_the_seeds_share_all_troubles_between_them() -> None:
+    shared = [scene for part in PARTS for scene in part]
+    assert Counter(shared) == Counter(script(SEED))
+    assert {scene.trouble for scene in shared} == {*OF_PROCESSES, *(trouble for trouble, _ in ON_THE_WAY)}
+    assert {(scene.trouble, scene.moment) for scene in shared} >= {*ON_THE_WAY}
+    assert {scene.kind for scene in shared} == {*Kind}
 
 
 def test_what_once_found_something_finds_nothing_any_more(stage: Stage) -> None:
