@@ -23,6 +23,9 @@ class Lag(NamedTuple):
     silence: float | None = None
 
 
+RELAY_STATES = ("RUNNING", "STANDBY", "BLOCKED", "DIVERGED")
+
+
 class RelayStatus(Value):
     """A relay: RUNNING, STANDBY, BLOCKED or DIVERGED, why, and as far as it has published."""
 
@@ -89,12 +92,13 @@ async def _behind(runtime: Runtime, reader: LiteralString, *named: str) -> Lag |
 
 
 async def relays(runtime: Runtime) -> list[RelayStatus]:
-    """Every relay that has given a sign of life in the last minute, and what it is doing."""
+    """Every relay that has given a sign of life in the last minute, and what it is doing. One that publishes nothing is
+    among them however long ago it said so, until another one has got on."""
     async with runtime.pool.connection() as db:
         cursor = db.cursor(row_factory=class_row(RelayStatus))
         await cursor.execute(
-            "SELECT name, state, detail, position FROM yewu.relay"
-            " WHERE beat_at > clock_timestamp() - interval '1 minute' AND state <> 'GONE' ORDER BY position DESC, name"
+            "SELECT name, state, detail, position FROM yewu.relay WHERE state IN ('BLOCKED', 'DIVERGED')"
+            " OR (beat_at > clock_timestamp() - interval '1 minute' AND state <> 'GONE') ORDER BY position DESC, name"
         )
         found: list[RelayStatus] = await cursor.fetchall()
     return found

@@ -206,7 +206,7 @@ class Relay:
         return msgspec.json.encode(Whole(position=position, ends=_by_topic(tails))).decode()
 
     def _say_so_now_and_then(self) -> None:
-        if time.monotonic() - self._beat >= BEAT:
+        if not self._proven or time.monotonic() - self._beat >= BEAT:
             self.tell(RelayState.RUNNING)
 
     def _settle_topics(self) -> None:
@@ -334,7 +334,7 @@ class Relay:
             return
         later = last_records(
             self.cluster,
-            {(p, n): (max(spans[p, n][0], spans[p, n][1] - LOOK_BACK), spans[p, n][1]) for p, n in places},
+            {p: (max(spans[p][0], spans[p][1] - LOOK_BACK), spans[p][1]) for p in places if p in spans},
             patience=SETTLING,
             wanted=lambda record: position_of(record) > self._tails[record.topic, record.partition],
         )

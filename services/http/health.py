@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -18,7 +19,7 @@ from infra.reading import Place
 from infra.roles import UNSAFE
 from infra.settings import Settings
 from services.http.wire import Endpoint, Reply, Request
-from services.lags import Lag, RelayStatus, lags, relays
+from services.lags import RELAY_STATES, Lag, RelayStatus, lags, relays
 from services.runtime import Runtime
 
 MOST_BEHIND = 10_000
@@ -129,9 +130,11 @@ class _Gauges(Collector):
 
 
 def _relay_gauge(relays: Sequence[RelayStatus]) -> Metric:
-    states = GaugeMetricFamily("yewu_relay_state", "1 for what each relay is doing.", labels=["relay", "state"])
-    for relay in relays:
-        states.add_metric([relay.name, relay.state], 1)
+    """Of each state a series, under the same name whichever process it is, so that an alert can be made of it."""
+    states = GaugeMetricFamily("yewu_relay_state", "How many relays are in it.", labels=["state"])
+    counted = Counter(relay.state for relay in relays)
+    for state in RELAY_STATES:
+        states.add_metric([state], counted[state])
     return states
 
 

@@ -85,7 +85,7 @@ def test_what_is_recorded_is_published_though_the_relay_is_killed(yewu: Yewu) ->
     assert status["lag"]["relay"]["waiting"] == 0
     assert [relay["state"] for relay in status["relays"]] == ["RUNNING"]
     with yewu.running.manager() as manager:
-        assert 'yewu_relay_state{relay="' in manager.get("/metrics").text
+        assert 'yewu_relay_state{state="RUNNING"} 1.0' in manager.get("/metrics").text
 
 
 def test_both_copies_are_compared_and_a_new_database_is_made_of_the_one_in_kafka(yewu: Yewu) -> None:
