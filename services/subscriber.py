@@ -172,19 +172,19 @@ class Subscriber:
     def redrive(self) -> int:
         """Handle the dead letters again, in their order, each in a transaction; how many are none any more."""
         found = self._keeper.do(
-            "SELECT position, event FROM yewu_dead_letter WHERE subscriber = ? ORDER BY position", self.name
+            "SELECT position, stream_id, event FROM yewu_dead_letter WHERE subscriber = ? ORDER BY position",
+            self.name,
         ).fetchall()
         self._keeper.connection.commit()
         stuck, done = set[str](), 0
-        for position, text in found:
-            record = self._codec.recorded(_read_letter(text.encode()).line)
-            if record.stream_id in stuck:
+        for position, stream_id, text in found:
+            if stream_id in stuck:
                 continue
             try:
-                self._handlers[type(record.event).__name__](record)
+                self._give(_read_letter(text.encode()))
             except Exception as problem:
                 self._keeper.connection.rollback()
-                stuck.add(record.stream_id)
+                stuck.add(stream_id)
                 self._keeper.do(
                     "UPDATE yewu_dead_letter SET cause = ? WHERE subscriber = ? AND position = ?",
                     _cause(problem), self.name, position,
@@ -246,10 +246,27 @@ class Subscriber:
         kept |= now
 
     def _ask(self, published: Published) -> None:
-        if published.line.stream_id in self._stuck:
+        if self._is_stuck(published.line.stream_id):
             self._lay_aside(published, "it lies behind another dead letter of its stream")
         else:
-            self._handlers[published.line.type](self._codec.recorded(published.line))
+            self._give(published)
+
+    def _give(self, published: Published) -> None:
+        handler = self._handlers.get(published.line.type)
+        if handler is None:
+            raise UnknownEvent(f"{published.line.type} has no handler here")
+        handler(self._codec.recorded(published.line))
+
+    def _is_stuck(self, stream_id: str) -> bool:
+        """Does a dead letter of this stream wait? Another process may have redriven what waited when we last looked."""
+        if stream_id not in self._stuck:
+            return False
+        letter = self._keeper.do(
+            "SELECT 1 FROM yewu_dead_letter WHERE subscriber = ? AND stream_id = ? LIMIT 1", self.name, stream_id
+        ).fetchone()
+        if letter is None:
+            self._stuck.discard(stream_id)
+        return letter is not None
 
     def _ask_again(self, published: Published) -> None:
         """Several times, for what fails may pass; then it is laid aside."""
