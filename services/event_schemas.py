@@ -31,6 +31,9 @@ LEDGER: Mapping[str, type[msgspec.Struct]] = {CHUNK.decode(): Manifest, TOPICS.d
 SECRECY = "x-secrecy"
 """Of a text: the letter behind `~s1`, which says what kind of secret it is."""
 
+RESTRICTED = "x-restricted"
+"""Of an event that few may read: true. It says on which topic it lies, for ever."""
+
 _SEALED = FORM.pattern.replace(r"\w-", "A-Za-z0-9_-")
 _OPEN_OR_SEALED = [{"pattern": f"^{_SEALED}$"}, {"not": {"pattern": f"^{MARK}"}}]
 """Logs of old hold some texts open; nothing open begins like a sealed one."""
@@ -47,7 +50,7 @@ def schemas() -> dict[str, Schema]:
     Beside the events: `meta`, the envelope that is stored with each; the headers of a record; the ledger's entries.
     """
     present = {form(event): schema_of(event) for event in events()}
-    before = {name: schema for name, schema in released_forms().items() if _is_older(name)}
+    before = {name: _where_it_lies(name, schema) for name, schema in released_forms().items() if _is_older(name)}
     return {
         **dict(sorted({**before, **present}.items())),
         META: schema_of(Envelope),
@@ -101,6 +104,16 @@ def _is_older(name: str) -> bool:
     return event in Event.known and number.isdigit() and int(number) < Event.known[event].schema
 
 
+def _where_it_lies(name: str, schema: Schema) -> Schema:
+    """An older form, on the topic where records of its event are looked for today."""
+    kept = {key: said for key, said in schema.items() if key != RESTRICTED}
+    return kept | _restriction(Event.known[name.rpartition(".")[0]])
+
+
+def _restriction(event: type[Event]) -> Schema:
+    return {} if event.readers is None else {RESTRICTED: True}
+
+
 def schema_of(struct: type[msgspec.Struct]) -> Schema:
     """The schema of a struct as the codec writes it, with nothing to look up elsewhere."""
     (reference,), parts = msgspec.json.schema_components([_written(struct)], ref_template="{name}")
@@ -110,6 +123,7 @@ def schema_of(struct: type[msgspec.Struct]) -> Schema:
         for field, schema in whole["properties"].items():
             english, chinese = (label("field", field, language) for language in Language)
             schema["title"] = f"{english} {chinese}"
+        whole |= _restriction(struct)
     plain: Schema = msgspec.json.decode(msgspec.json.encode(whole))  # defaults are lists and dates until here
     return plain
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from services.catalogue import read_by
+from services.event_schemas import RESTRICTED
 
 Schema: TypeAlias = Mapping[str, Any]
 SUBSCRIBERS = Path(__file__).parents[2] / "docs/examples"
@@ -35,10 +36,12 @@ def _sentence(name: str, version: str, wrong: str) -> str:
     if not number.isdigit():
         return f"{name} is not as {version} promised: {wrong}. Every subscriber reads it."
     readers = ", ".join([*read_by(event), *subscribers_of(event)]) or "nothing of ours"
+    otherwise = f"raise its schema and add upcast_v{number}_v{int(number) + 1}"
+    if RESTRICTED in wrong:
+        otherwise = "record another event from now on, for what is published stays on its topic"
     return (
-        f"{event} of schema {number} is not as {version} promised: {wrong}. Take the change back, or raise its schema"
-        f" and add upcast_v{number}_v{int(number) + 1} (docs/events-on-kafka.md). Read by: {readers}; and by whoever"
-        " subscribes to it."
+        f"{event} of schema {number} is not as {version} promised: {wrong}. Take the change back, or {otherwise}"
+        f" (docs/events-on-kafka.md). Read by: {readers}; and by whoever subscribes to it."
     )
 
 

@@ -16,7 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregates.event import EVIDENCE_READERS, CommandRefused, Event
 from aggregates.ids import ComplaintId, CustomerId
+from aggregates.readers import Readers
+from aggregates.service.complaint import ComplaintReceived
 from aggregates.text import Code, Personal, Text
 from aggregates.value import Value
 from services.event_schemas import releases, schema_of, schemas
@@ -203,6 +206,25 @@ def test_who_reads_a_broken_event_is_named() -> None:
     assert "reference data" in about_role
     assert about_meta == "meta is not as 0.1.0 promised: clause is gone. Every subscriber reads it."
     assert about_headers.startswith("headers is not as 0.1.0 promised: ce_meta (inside).clause is gone.")
+
+
+@pytest.mark.parametrize(
+    ("event", "readers", "said"),
+    [(ComplaintReceived, EVIDENCE_READERS, "had x-restricted none and has True"),
+     (CommandRefused, None, "had x-restricted True and has none")],
+)  # fmt: skip
+def test_an_event_stays_on_the_topic_where_it_was_published(
+    event: type[Event], readers: Readers | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise nobody could restore what lies on the other one; a new form of it makes no difference."""
+    monkeypatch.setattr(event, "readers", readers)
+    (sentence,) = broken(RELEASES, schemas())
+    assert sentence.startswith(
+        f"{event.__name__} of schema 1 is not as 0.1.0 promised: it {said}. Take the change back"
+    )
+    assert "or record another event from now on" in sentence
+    monkeypatch.setattr(event, "schema", 2)
+    assert said in broken(RELEASES, schemas())[0]
 
 
 def test_what_a_release_promises_is_written_once(tmp_path: Path) -> None:
