@@ -63,10 +63,13 @@ class Crew:
         self.relay = self._started("relay")
         self.workers = [self._started("project") for _ in range(WORKERS)]
 
-    def hit(self, chance: Random) -> Fault:
-        """Something happens to one of them; there are always some left."""
+    def fault(self, chance: Random) -> Fault:
+        """What may happen next, so that there are always some left."""
         few, many = len(self.workers) <= WORKERS, len(self.workers) > WORKERS + 1
-        fault = chance.choice([Fault.KILLED, Fault.FROZEN, Fault.LEFT if many or not few else Fault.JOINED])
+        return chance.choice([Fault.KILLED, Fault.FROZEN, Fault.LEFT if many or not few else Fault.JOINED])
+
+    def hit(self, fault: Fault, chance: Random) -> None:
+        """It happens to one of them."""
         worker = chance.choice(self.workers)
         match fault:
             case Fault.KILLED:
@@ -79,7 +82,6 @@ class Crew:
                 self.workers.append(self._started("project"))
             case Fault.LEFT:
                 self._end(worker)
-        return fault
 
     def look_after(self) -> None:
         """Start again who ended, and let go on who was frozen for long enough."""
@@ -137,6 +139,7 @@ class Pulse:
 def run(url: str, cluster: Cluster, seed: int, seconds: float) -> tuple[int, Counter[Fault], float]:
     """How many events, which faults, the longest standstill. AssertionError if the rows are not those of the log."""
     chance, model, faults = Random(seed), poisoned_model(seed), Counter[Fault]()
+    first = chance.sample([Fault.KILLED, Fault.FROZEN, Fault.JOINED], 3)
     with Book(url) as book:
         with book.connect() as reader:
             build(reader, book.db, model)
@@ -153,7 +156,9 @@ def run(url: str, cluster: Cluster, seed: int, seconds: float) -> tuple[int, Cou
                     book.write([skip(chance.choice(standing), desk.now)])
                 crew.look_after()
                 if time.monotonic() > next_fault:
-                    faults[crew.hit(chance)] += 1
+                    fault = first.pop() if first else crew.fault(chance)
+                    crew.hit(fault, chance)
+                    faults[fault] += 1
                     next_fault = time.monotonic() + chance.uniform(1, 8)
                 time.sleep(0.05)
             until_level(book, crew, model)
