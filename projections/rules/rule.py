@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, ClassVar, TypeAlias
 
 from msgspec.structs import replace
@@ -101,12 +101,11 @@ class Rule:
     @cached_property
     def view(self) -> View[DutyRow]:
         """The fold of this rule alone: a row of duty for each case."""
-        first = [] if self.within is None else [self.catch_up]
-        handlers: defaultdict[type[Event], list[Handler]] = defaultdict(lambda: [*first])
+        handlers: defaultdict[type[Event], list[Handler]] = defaultdict(list)
         for event, handler in (*self.handlers(), *self._in_common()):
             if handler not in handlers[event]:
                 handlers[event].append(handler)
-        folds = ((event, _fold(steps)) for event, steps in handlers.items())
+        folds = ((event, self._fold(steps)) for event, steps in handlers.items())
         return View.of(DutyRow, folds, key=its_case_under(self.number, self.cases, self.case_in))
 
     @cached_property
@@ -139,7 +138,7 @@ class Rule:
             if self.within.named_by is not None:
                 yield self.within.named_by[0], self.measure
             yield ObligationMissed, self.tell
-            yield ObligationsMeasured, self.catch_up
+            yield ObligationsMeasured, self.measured
 
     @cached_property
     def _blank(self) -> DutyRow:
@@ -178,10 +177,9 @@ class Rule:
             return replace(begun, verdict=UNDETERMINABLE, state=DONE, **undue)
         return begun
 
-    def catch_up(self, row: DutyRow | None, _record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Before anything else happens: what waited for a calendar, and whose calendar has been published since, is due
-        by it. What is due already stays so, whatever is corrected."""
-        return row if row is None or row.due_at is not None else self.with_due(row, reference)
+    def measured(self, row: DutyRow | None, _record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """A calendar has come, by which what waited for it is due now: that is looked at before each event."""
+        return row
 
     def with_due(self, row: DutyRow, reference: Reference) -> DutyRow:
         """The row with the instant at which it is due, if it is owed and anybody can tell by now."""
@@ -307,6 +305,24 @@ class Rule:
             missed=row.missed + 1,
         )
 
+    def _fold(self, handlers: Iterable[Handler]) -> Fold[DutyRow]:
+        first, *others = handlers
+        step = first if not others else _one_after_the_other((first, *others))
+        step = step if self.within is None else self._by_the_newest_calendar(step)
+        return Fold(step=step, begins=True, changes=True, refers=True)
+
+    def _by_the_newest_calendar(self, step: Handler) -> Handler:
+        """Before the step, what waited for a calendar that has been published since is due by it. What is due already
+        stays so, whatever is corrected."""
+
+        @wraps(step)
+        def measured_first(row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+            if row is not None and row.due_at is None:
+                row = self.with_due(row, reference)
+            return step(row, record, reference)
+
+        return measured_first
+
 
 def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
     """An obligation that begins after one that is over: what was missed then is not forgotten."""
@@ -318,12 +334,6 @@ def _after_another(row: DutyRow, begun: DutyRow) -> DutyRow:
         named=row.named,
         missed=row.missed,
     )
-
-
-def _fold(handlers: Iterable[Handler]) -> Fold[DutyRow]:
-    first, *others = handlers
-    step = first if not others else _one_after_the_other((first, *others))
-    return Fold(step=step, begins=True, changes=True, refers=True)
 
 
 def _one_after_the_other(handlers: tuple[Handler, ...]) -> Handler:

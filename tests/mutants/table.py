@@ -226,8 +226,8 @@ THE_READ_MODEL = (
     Mutant(
         "what waits for a calendar waits for ever",
         "projections/rules/rule.py",
-        "        first = [] if self.within is None else [self.catch_up]\n",
-        "        first = list[Handler]()\n",
+        "step = step if self.within is None else self._by_the_newest_calendar(step)",
+        "",
         "tests/projections/rules/test_years_to_come.py"
         "::test_whatever_happens_on_the_case_is_judged_by_the_calendar_published_by_then",
         "Each January nobody is late.",
