@@ -254,7 +254,7 @@ def test_what_waits_and_cannot_be_read_leaves_the_rest_to_be_redriven(
     to_the_end(reading)
     ours = keeper(database)
     (text,) = ours.do("SELECT event FROM yewu_dead_letter WHERE position = ?", foreign).fetchone()
-    ours.do("UPDATE yewu_dead_letter SET event = ? WHERE position = ?", "{", strange)
+    ours.do("UPDATE yewu_dead_letter SET event = ? WHERE position = ?", "?", strange)
     ours.do(
         "UPDATE yewu_dead_letter SET event = ? WHERE position = ?", text.replace("ComplaintReceived", "ShipLaunched"),
         foreign,
