@@ -43,6 +43,12 @@ class ContractDrafted(Event):
     negotiation_id: NegotiationId | None = None
     agreed_price: Decimal | None = None
 
+    schema = 2
+
+    @staticmethod
+    def upcast_v1_v2(stored: dict[str, Any]) -> dict[str, Any]:
+        return {**stored, "agreed_price": None}
+
 
 class ContractRedrafted(Event):
     """Another version, before the signature; what was reviewed and approved no longer counts."""

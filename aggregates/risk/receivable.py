@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, Any, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
@@ -96,6 +96,12 @@ class DunningPaused(Event):
 
     reason: Text
     until: date | None = None
+
+    schema = 2
+
+    @staticmethod
+    def upcast_v1_v2(stored: dict[str, Any]) -> dict[str, Any]:
+        return {**stored, "until": None}
 
 
 class DunningResumed(Event):
