@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -42,7 +41,6 @@ class BillingRow(Row):
     schedule: Mapping[Code, date] = {}
     billed: tuple[Code, ...] = ()
     bill_before_days: int = 0
-    zone: Code = Code("UTC")
     imported: bool = False
     alarm_at: datetime | None = None
 
@@ -67,19 +65,19 @@ def in_force(row: BillingRow, record: Recorded[ContractSigned | ContractAmended]
             row,
             schedule=row.proposed,
             bill_before_days=_days_before(reference, record.effective_at),
-            zone=reference.zone,
             imported=record.origin is not None,
-        )
+        ),
+        reference,
     )
 
 
-def billed(row: BillingRow | None, record: Recorded[ReceivableRaised]) -> BillingRow:
+def billed(row: BillingRow | None, record: Recorded[ReceivableRaised], reference: Reference) -> BillingRow:
     row = row or BillingRow(contract_id=record.event.contract_id)
-    return _alarmed(replace(row, billed=(*row.billed, record.event.instalment)))
+    return _alarmed(replace(row, billed=(*row.billed, record.event.instalment)), reference)
 
 
 def over(row: BillingRow, record: Recorded[ContractVoided | ContractTerminated]) -> BillingRow:  # noqa: ARG001  # none
-    return _alarmed(replace(row, schedule={}))
+    return replace(row, schedule={}, alarm_at=None)
 
 
 def _days_before(reference: Reference, at: datetime) -> int:
@@ -89,12 +87,12 @@ def _days_before(reference: Reference, at: datetime) -> int:
     return 0 if before is None else int(before.amount)
 
 
-def _alarmed(row: BillingRow) -> BillingRow:
+def _alarmed(row: BillingRow, reference: Reference) -> BillingRow:
     following = row.next_instalment
     if following is None or row.imported:
         return replace(row, alarm_at=None)
     day = row.schedule[following] - timedelta(days=row.bill_before_days)
-    return replace(row, alarm_at=datetime.combine(day, time(), ZoneInfo(row.zone)).astimezone(UTC))
+    return replace(row, alarm_at=reference.begin_of(day))
 
 
 billing = View(BillingRow, proposed, in_force, billed, over, key=the("contract_id", or_its_stream=True))

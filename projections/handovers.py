@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 from psycopg import sql
@@ -53,7 +52,7 @@ def proposed(
     record: Recorded[ContractDrafted | ContractRedrafted | ContractAmendmentDrafted],
     reference: Reference,
 ) -> TermRow:
-    over_at = _end_of(record.event.terms.ends, reference)
+    over_at = reference.end_of(record.event.terms.ends)
     row = row or TermRow(contract_id=ContractId(record.stream_id), proposed_over_at=over_at)
     return replace(row, proposed_over_at=over_at)
 
@@ -68,10 +67,6 @@ def over(row: TermRow, record: Recorded[ContractVoided | ContractTerminated | Co
 
 
 terms = View(TermRow, proposed, in_force, over, key=the("contract_id", or_its_stream=True))
-
-
-def _end_of(day: date, reference: Reference) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(reference.zone)).astimezone(UTC)
 
 
 class Ending(Value):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import LiteralString
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -64,26 +63,22 @@ class PlanRow(Row):
 
 
 def drafted(row: PlanRow | None, record: Recorded[DevelopmentPlanDrafted], reference: Reference) -> PlanRow:
-    event, zone = record.event, ZoneInfo(reference.zone)
+    event = record.event
     return PlanRow(
         plan_id=DevelopmentPlanId(record.stream_id),
         status=Status.DRAFTED,
         version=1 if row is None else row.version + 1,
         research_id=event.research_id,
-        goals=tuple(Due(goal=goal, until=_midnight(goal.due + timedelta(days=1), zone)) for goal in event.goals),
+        goals=tuple(Due(goal=goal, until=reference.end_of(goal.due)) for goal in event.goals),
         strategy=event.strategy,
         channels=event.channels,
         segment_ids=event.segment_ids,
         begins=event.begins,
         ends=event.ends,
-        begins_at=_midnight(event.begins, zone),
-        ends_at=_midnight(event.ends + timedelta(days=1), zone),
+        begins_at=reference.begin_of(event.begins),
+        ends_at=reference.end_of(event.ends),
         authors=event.authors,
     )
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def submitted(row: PlanRow, record: Recorded[DevelopmentPlanSubmitted]) -> PlanRow:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -86,7 +85,7 @@ def raised(record: Recorded[ReceivableRaised], reference: Reference) -> Receivab
         amount=event.amount,
         due=event.due,
         raised_at=record.effective_at,
-        overdue_at=_end_of(event.due, reference),
+        overdue_at=reference.end_of(event.due),
         open=event.amount,
         imported=record.origin is not None,
     )
@@ -124,7 +123,7 @@ def disputed(row: ReceivableRow, record: Recorded[ReceivableDisputed]) -> Receiv
 def paused(row: ReceivableRow, record: Recorded[DunningPaused], reference: Reference) -> ReceivableRow:
     until = record.event.until
     held = replace(_free(row), hold=Hold.PAUSE, paused_until=until)
-    at = None if row.imported or until is None else _end_of(until, reference)
+    at = None if row.imported or until is None else reference.end_of(until)
     return replace(_alarmed(held), hold_alarm_at=at)
 
 
@@ -135,7 +134,7 @@ def resumed(row: ReceivableRow, record: Recorded[DisputeResolved | DunningResume
 def promised(row: ReceivableRow, record: Recorded[PaymentPromised], reference: Reference) -> ReceivableRow:
     event = record.event
     held = replace(row, hold=Hold.PROMISE, promised_until=event.until, promised=event.amount)
-    at = None if row.imported else _end_of(event.until, reference)
+    at = None if row.imported else reference.end_of(event.until)
     return replace(_alarmed(held), hold_alarm_at=at)
 
 
@@ -184,11 +183,6 @@ def written_off(row: ReceivableRow, record: Recorded[ReceivableWrittenOff]) -> R
 
 def _free(row: ReceivableRow) -> ReceivableRow:
     return replace(row, hold=Hold.NONE, promised_until=None, promised=None, paused_until=None, hold_alarm_at=None)
-
-
-def _end_of(day: date, reference: Reference) -> datetime:
-    """When that day is over where the company's clocks go."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(reference.zone)).astimezone(UTC)
 
 
 def _alarmed(row: ReceivableRow) -> ReceivableRow:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any
@@ -183,6 +183,14 @@ class Reference(Value):
     def is_waived(self, rule: Code, case_id: AnyId, at: datetime) -> bool:
         """Did a rule not hold for a case at an instant?"""
         return bool(self.waived) and any(term.holds(at) for term in self.waived.get((rule, case_id), ()))
+
+    def begin_of(self, day: date) -> datetime:
+        """When that day begins where the company's clocks go."""
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+
+    def end_of(self, day: date) -> datetime:
+        """When that day is over there."""
+        return self.begin_of(day + timedelta(days=1))
 
     def could_tell(self, source: str, needed: Iterable[Iterable[str]]) -> bool:
         """Could a source of imported history tell one thing of each group? One that nobody has described could."""
