@@ -25,7 +25,6 @@ from aggregates.service.complaint import (
     ComplaintConverted,
     ComplaintDetailsRecorded,
     ComplaintEscalated,
-    ComplaintEvent,
     ComplaintReceived,
     ComplaintReopened,
     ComplaintWithdrawn,
@@ -47,7 +46,7 @@ from aggregates.service.complaint import (
 from aggregates.text import Code, Personal, personal
 from aggregates.value import Value
 from projections.question import Database, matching, question, select, select_one
-from projections.row import Row, View, its_stream, its_stream_and_person
+from projections.row import Row, View, its_stream
 from projections.survivors import with_survivors
 
 READERS = Readers(
@@ -85,7 +84,8 @@ class ComplaintRow(Row):
     """`number` is the complaint's own short number, the position of its receipt.
 
     Acknowledged, assessed and proposed: when for the first time; confirmed and closed: when last. `events` counts what
-    people recorded: one for each event of ours, one for each line of an imported source, however many events it became.
+    people recorded: one for each event of ours, one for each line of an imported source, however many events it became;
+    `work` says how many of them each person did.
     """
 
     of_area = "unit"
@@ -121,16 +121,7 @@ class ComplaintRow(Row):
     level: int = 0
     events: int = 0
     longest_silence_seconds: int = 0
-
-
-class HandlerRow(Row):
-    """How much somebody did on one complaint, counted as `ComplaintRow.events` is."""
-
-    key = ("complaint_id", "person_id")
-
-    complaint_id: ComplaintId
-    person_id: str
-    rows: int = 0
+    work: Mapping[str, int] = {}
 
 
 def received(row: ComplaintRow | None, record: Recorded[ComplaintReceived]) -> ComplaintRow:
@@ -275,14 +266,6 @@ complaints = View(
 )
 
 
-def worked(row: HandlerRow | None, record: Recorded[ComplaintEvent | LegacyRecordImported]) -> HandlerRow:
-    row = row or HandlerRow(complaint_id=ComplaintId(record.stream_id), person_id=record.person)
-    return replace(row, rows=row.rows + 1) if _begins_a_line(record) else row
-
-
-handlers = View(HandlerRow, worked, key=its_stream_and_person(ComplaintId))
-
-
 def _begun(record: Recorded[Any]) -> ComplaintRow:
     """A case of which nothing was known: imported ones may begin with any event."""
     at = record.effective_at
@@ -298,16 +281,20 @@ def _begun(record: Recorded[Any]) -> ComplaintRow:
 
 def _told(row: ComplaintRow | None, record: Recorded[Any], **changes: Any) -> ComplaintRow:
     """The row with what an event changes, and with the event counted."""
-    row, at = row or _begun(record), record.effective_at
+    if row is None:
+        row = _begun(record)
+    at = record.effective_at
     if not _begins_a_line(record):
         return replace(row, last_at=at, **changes)
-    silence = int((at - row.silent_since).total_seconds())
+    silence, longest = int((at - row.silent_since).total_seconds()), row.longest_silence_seconds
+    who, work = record.person, row.work
     return replace(
         row,
         last_at=at,
         silent_since=at,
         events=row.events + 1,
-        longest_silence_seconds=max(row.longest_silence_seconds, silence),
+        longest_silence_seconds=max(longest, silence),
+        work={**work, who: work.get(who, 0) + 1},
         **changes,
     )
 
@@ -404,7 +391,7 @@ async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:
 @question(
     path="complaints/figures",
     readers=(*DESK, Role.MANAGER, Role.DEPUTY, Role.AUDITOR),
-    tables=("complaint_row", "handler_row", "employee_row"),
+    tables=("complaint_row", "employee_row"),
 )
 async def figures(db: Database) -> ComplaintFigures:
     """How many complaints there were, how long they took, and who worked most on them."""
@@ -474,7 +461,11 @@ async def _busiest(db: Database) -> tuple[Busy, ...]:
         Busy,
         """
         SELECT person_id, name, rows
-        FROM (SELECT person_id, sum(rows)::bigint AS rows FROM handler_row GROUP BY person_id) worked
+        FROM (
+            SELECT person_id, sum(rows::bigint)::bigint AS rows
+            FROM complaint_row, jsonb_each_text(work) AS each(person_id, rows)
+            GROUP BY person_id
+        ) worked
         LEFT JOIN employee_row ON employee_id = person_id
         WHERE NOT starts_with(person_id, 'customer-')
         ORDER BY rows DESC, person_id

@@ -51,11 +51,6 @@ def its_stream(kind: Any) -> Key:
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id"))
 
 
-def its_stream_and_person(kind: Any) -> Key:
-    """A row for each stream of one kind and each person who did something on it."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", "person"))
-
-
 def its_stream_and(field: str, kind: Any) -> Key:
     """A row for each stream of one kind and each value of that field, which every event of the view must have."""
     return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id", f"event.{field}"))

@@ -190,7 +190,6 @@ AGGREGATES = (
 
 VIEWS: tuple[View[Any], ...] = (
     complaints.complaints,
-    complaints.handlers,
     customers.customers,
     relations.relations,
     outreach.outreach,

@@ -10,6 +10,7 @@ from typing import TypeVar, get_args
 import pytest
 from hypothesis import given as whatever
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregates.event import Envelope, Event, LegacyRecordImported, Origin, Recorded
 from aggregates.ids import ComplaintId, CustomerId, EmployeeId
@@ -44,10 +45,9 @@ from aggregates.service.complaint import (
 )
 from aggregates.text import Code, Personal, Text
 from projections import complaints
-from projections.complaints import Busy, ComplaintFigures, ComplaintRow, HandlerRow, Spread, Stage
+from projections.complaints import Busy, ComplaintFigures, ComplaintRow, Spread, Stage
 from projections.customers import CustomerRow
 from projections.employees import EmployeeRow
-from projections.row import key_fields
 from tests.given import MONDAY, history, recorded
 from tests.projections.tables import asked, filled
 
@@ -247,7 +247,6 @@ def test_until_then_it_was_received_when_it_was_first_heard_of() -> None:
 def test_every_event_of_a_complaint_counts() -> None:
     assert set(complaints.complaints.events) == {*get_args(ComplaintEvent), LegacyRecordImported}
     assert {type(event) for event in EVERYTHING} == set(complaints.complaints.events)
-    assert set(complaints.handlers.events) == set(complaints.complaints.events)
 
 
 @pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: type(event).__name__)
@@ -295,18 +294,12 @@ def test_whatever_order_events_come_in_each_is_counted_and_an_end_is_an_end(even
     assert (row.status in complaints.ENDED) == (bool(turns) and turns[-1] is not reopened)
 
 
-def test_somebodys_rows_on_a_complaint_are_counted_by_the_same_rule() -> None:
-    row = complaints.handlers.fold(
-        [imported(received, 0), imported(assessed, 0, part=1), imported(waiting, 1), recorded(closed)]
-    )
-    assert row == HandlerRow(complaint_id=ComplaintId("complaint-1"), person_id=ANNA, rows=3)
-
-
-def test_imported_work_is_that_of_the_person_of_the_source() -> None:
-    key = complaints.handlers.keys[ComplaintClosed]
-    assert key(imported(closed, 0, who=BORIS)) == ("complaint-1", BORIS)
-    assert key(recorded(closed, actor_id=LI)) == ("complaint-1", LI)
-    assert key_fields(HandlerRow) == ("complaint_id", "person_id")
+def test_everybodys_work_is_counted_by_the_same_rule() -> None:
+    row = row_of(
+        imported(received, 0, who=BORIS), imported(assessed, 0, part=1, who=BORIS), imported(waiting, 1, who=ANNA),
+        recorded(closed, actor_id=ANNA),
+    )  # fmt: skip
+    assert row.work == {BORIS: 1, ANNA: 2}
 
 
 # The questions
@@ -316,7 +309,7 @@ def test_imported_work_is_that_of_the_person_of_the_source() -> None:
 def rows(empty_database: str) -> Callable[..., str]:
     """Puts rows into the tables that the questions are asked of, and says where."""
 
-    return lambda *given: filled(empty_database, (ComplaintRow, HandlerRow, EmployeeRow, CustomerRow), given)
+    return lambda *given: filled(empty_database, (ComplaintRow, EmployeeRow, CustomerRow), given)
 
 
 def a_case(number: int, *events: Event, days: float = 0, customer: CustomerId = CARL) -> ComplaintRow:
@@ -407,14 +400,11 @@ def test_the_busiest_are_five_and_equals_stand_by_id(rows: Callable[..., str]) -
         EmployeeRow(employee_id=EmployeeId(f"employee-{p}"), name=Personal(name), registered_at=MONDAY)
         for p, name in names.items()
     ]
-    work = [
-        HandlerRow(complaint_id=ComplaintId(f"complaint-{n}"), person_id=f"employee-{p}", rows=part)
-        for p, count in counts.items()
-        for n, part in enumerate((1, count - 1))
-    ]
-    by_the_customer = HandlerRow(complaint_id=ComplaintId("complaint-1"), person_id=CARL, rows=99)
-    nameless = HandlerRow(complaint_id=ComplaintId("complaint-1"), person_id="importer", rows=5)
-    figures = asked(rows(*people, *work, by_the_customer, nameless), complaints.figures)
+    halves: list[dict[str, int]] = [{CARL: 99}, {"importer": 5}]
+    for p, count in counts.items():
+        halves[0][f"employee-{p}"], halves[1][f"employee-{p}"] = 1, count - 1
+    cases = [replace(a_case(n), work=half) for n, half in enumerate(halves)]
+    figures = asked(rows(*people, *cases), complaints.figures)
     assert [(busy.name, busy.rows) for busy in figures.busiest_handlers] == [
         ("Zhao", 9),
         (None, 5),

@@ -34,7 +34,7 @@ def test_the_mechanism_of_a_clause_is_read_off_commands_views_and_policies() -> 
     assert MECHANISMS["3.3.2-a"].commands == (
         "complaint.receive", "complaint.acknowledge", "complaint.record_details",
     )  # fmt: skip
-    assert MECHANISMS["3.3.2-a"].views == ("ComplaintRow", "HandlerRow")
+    assert MECHANISMS["3.3.2-a"].views == ("ComplaintRow",)
     assert MECHANISMS["3.3.2-c"].policies == ("ComplaintClocks",)
     assert "complaint.escalate_to" in MECHANISMS["3.3.2-c"].commands
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from aggregates.organisation.parameter import PolicyParameterChanged, PolicyPara
 from aggregates.text import Code, Text
 from aggregates.value import Value
 from projections.reference import Reference
-from projections.row import Key, KeyOf, Row, View, its_stream, its_stream_and_person, the
+from projections.row import Key, KeyOf, Row, View, its_stream, the
 from tests.infra.examples import unlisted
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -256,7 +257,8 @@ def duty(rule: Code, kind: Any, begin: type[Event], end: type[Event], case: str 
 
 
 repairs = View(RepairRow, booked, taken, priced, done, called_off, found_in_the_old_book, key=its_stream(ComplaintId))
-helpers = View(HelperRow, helped, key=its_stream_and_person(ComplaintId))
+its_stream_and_person = Key(kind="complaint", of_event=lambda _: attrgetter("stream_id", "person"))
+helpers = View(HelperRow, helped, key=its_stream_and_person)
 accounts = View(AccountRow, account_opened, charged, key=the("customer_id"))
 benches = View(BenchRow, put_on_the_bench, left_the_bench, key=the("handler_id"))
 promises = View(PromiseRow, promised, renewed, key=its_stream(ComplaintId))

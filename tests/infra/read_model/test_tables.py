@@ -14,7 +14,7 @@ from aggregates.text import Code
 from aggregates.value import Value
 from infra.read_model.engine import ReadModel
 from infra.read_model.tables import Misplaced, Table, table_name
-from projections.row import Row, View, its_stream_and_person
+from projections.row import Row, View, its_stream
 from tests.infra.read_model.books import CODEC
 from tests.infra.read_model.repairs import AccountRow, Pressure, RepairRow
 
@@ -111,7 +111,7 @@ def test_a_row_under_a_key_that_is_not_its_own_is_not_kept() -> None:
 
 def test_two_row_types_never_share_a_table() -> None:
     def view(row: type[Row]) -> View[Row]:
-        return View(row, key=its_stream_and_person(EmployeeId))
+        return View(row, key=its_stream(EmployeeId))
 
     namesake = type("AccountRow", (AccountRow,), {})
     with pytest.raises(TypeError, match="account_row"):

@@ -221,7 +221,7 @@ def test_of_the_business_only_what_lies_in_one_topic_is_folded_by_partition() ->
     division = divided(model, topics("x"))
     own = {view.row.__name__ for view in division.own.views}
     shared = {view.row.__name__ for view in division.shared.views}
-    assert {"ComplaintRow", "HandlerRow", "CustomerRow", "EmployeeRow", "ContractRow", "ReceivableRow"} <= own
+    assert {"ComplaintRow", "CustomerRow", "EmployeeRow", "ContractRow", "ReceivableRow"} <= own
     assert {"PostRow", "CreditRow", "ClearanceRow"} <= shared
     topics_of = {
         f"x.{kind}.events"
