@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Generic, LiteralString, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints
 
 from aggregates.event import Event, Recorded
 from aggregates.ids import KIND_OF_STREAM
 from aggregates.value import Value
 from projections.reference import Reference
+
+
+class Some(NamedTuple):
+    """An index of those rows alone of which a condition is true, by which few are found among many."""
+
+    fields: tuple[str, ...]
+    where: LiteralString
+
+
+Index: TypeAlias = tuple[str, ...] | Some
 
 
 class Row(Value):
@@ -21,7 +31,7 @@ class Row(Value):
     """
 
     key: ClassVar[tuple[str, ...]] = ()
-    indexes: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    indexes: ClassVar[tuple[Index, ...]] = ()
     of_area: ClassVar[str | None] = None
     of_person: ClassVar[tuple[str, ...]] = ()
 

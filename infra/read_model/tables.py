@@ -18,7 +18,7 @@ import psycopg
 from msgspec.structs import astuple
 from psycopg.types.json import Jsonb
 
-from projections.row import KeyValue, Row, key_fields
+from projections.row import KeyValue, Row, Some, key_fields
 
 Shelf: TypeAlias = dict[KeyValue, Row | None]
 """Rows of one table in memory. None: it is known that there is no such row."""
@@ -120,7 +120,10 @@ class Table:
     def index(self, schema: str) -> str:
         """Its key, and what the row type asks for."""
         wanted = [f"ALTER TABLE {schema}.{self.name} ADD PRIMARY KEY ({_list(self.keys)})"]
-        wanted += [f"CREATE INDEX ON {schema}.{self.name} ({_list(index)})" for index in self.row.indexes]
+        for index in self.row.indexes:
+            fields, where = index if isinstance(index, Some) else (index, None)
+            only = "" if where is None else f" WHERE {where}"
+            wanted.append(f"CREATE INDEX ON {schema}.{self.name} ({_list(fields)}){only}")
         return "; ".join(wanted)
 
     def copy(self, schema: str, *, freeze: bool = True) -> str:

@@ -11,7 +11,7 @@ from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.reference import Reference
-from projections.row import Row
+from projections.row import Index, Row, Some
 from projections.rules.term import Term, ending
 
 
@@ -60,9 +60,7 @@ class DutyRow(Row):
     """
 
     key: ClassVar[tuple[str, ...]] = ("rule", "case_id")
-    indexes: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("state", "alarm_at"),
-    )  # a case is found by the key: rules are few
+    indexes: ClassVar[tuple[Index, ...]] = (Some(("alarm_at",), "state = 'owed'"),)
 
     rule: Code
     case_id: AnyId

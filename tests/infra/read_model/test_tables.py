@@ -14,7 +14,7 @@ from aggregates.text import Code
 from aggregates.value import Value
 from infra.read_model.engine import ReadModel
 from infra.read_model.tables import Misplaced, Table, table_name
-from projections.row import Row, View, its_stream
+from projections.row import Row, Some, View, its_stream
 from tests.infra.read_model.books import CODEC
 from tests.infra.read_model.repairs import AccountRow, Pressure, RepairRow
 
@@ -63,6 +63,17 @@ def test_text_is_compared_letter_by_letter_whatever_the_server_speaks() -> None:
 
 def test_the_indexes_a_row_type_asks_for_are_made() -> None:
     assert 'CREATE INDEX ON rm_x.repair_row ("customer_id", "booked_at")' in Table(RepairRow).index("rm_x")
+
+
+def test_an_index_of_some_rows_says_of_which() -> None:
+    class ParcelRow(Row):
+        indexes = (Some(("sent_at",), "state = 'sent'"),)
+
+        parcel_id: str
+        sent_at: datetime
+        state: str
+
+    assert Table(ParcelRow).index("rm_x").endswith("""("sent_at") WHERE state = 'sent'""")
 
 
 def test_a_table_is_called_as_its_rows_are() -> None:
