@@ -17,8 +17,9 @@ def measure(bench: Bench) -> Measured:
         fill(other, bench.size.stock_events)
 
         def rebuild(work: str = REBUILD) -> float:
-            before = bench.server.cpu_seconds()
-            spent = in_a_process(work, conninfo)
+            with bench.server.on_one_core():
+                before = bench.server.cpu_seconds()
+                spent = in_a_process(work, conninfo)
             memory.append(spent.memory)
             if work == REBUILD:
                 walls.append(spent.events / spent.seconds)
