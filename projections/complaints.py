@@ -75,9 +75,16 @@ class Stage(StrEnum):
     CONVERTED = "converted"
 
 
+(
+    RECEIVED, REOPENED, ASSESSED, DEPARTMENT_ASSIGNED, IN_RESOLUTION, RESOLUTION_PROPOSED, DECISION_COMMUNICATED,
+    RECOURSE_EXHAUSTED, SATISFIED, CLOSED, WITHDRAWN, CONVERTED,
+) = Stage  # fmt: skip
+AWAITED, ACCEPTED, CONTESTED, SETTLED = Answer
+"""By themselves, because Python looks a member of an enumeration up by a function, and steps name them all the time."""
+
 ORDER: Mapping[Stage, int] = {stage: n for n, stage in enumerate(Stage)}
 IS_OPEN: LiteralString = "status NOT IN ('closed', 'withdrawn', 'converted')"
-ENDED = frozenset({Stage.CLOSED, Stage.WITHDRAWN, Stage.CONVERTED})
+ENDED = frozenset({CLOSED, WITHDRAWN, CONVERTED})
 
 
 class ComplaintRow(Row):
@@ -97,7 +104,7 @@ class ComplaintRow(Row):
     first_at: datetime
     last_at: datetime
     silent_since: datetime
-    status: Stage = Stage.RECEIVED
+    status: Stage = RECEIVED
     customer_id: CustomerId | None = None
     severity: Severity | None = None
     category: Code | None = None
@@ -125,21 +132,21 @@ class ComplaintRow(Row):
 
 
 def received(row: ComplaintRow | None, record: Recorded[ComplaintReceived]) -> ComplaintRow:
-    at = record.effective_at
-    return _told(row, record, number=record.position, received_at=at, customer_id=record.event.customer_id)
+    row = _counted(row, record)
+    customer = record.event.customer_id
+    return replace(row, number=record.position, received_at=record.effective_at, customer_id=customer)
 
 
 def acknowledged(row: ComplaintRow | None, record: Recorded[ComplaintAcknowledged]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, acknowledged_at=row.acknowledged_at or record.effective_at)
+    row = _counted(row, record)
+    return replace(row, acknowledged_at=row.acknowledged_at or record.effective_at)
 
 
 def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> ComplaintRow:
-    row, event = row or _begun(record), record.event
-    return _told(
+    row, event = _counted(row, record), record.event
+    return replace(
         row,
-        record,
-        status=_forward(row, Stage.ASSESSED),
+        status=_forward(row, ASSESSED),
         severity=event.severity,
         category=event.category,
         assessed_at=row.assessed_at or record.effective_at,
@@ -147,96 +154,93 @@ def assessed(row: ComplaintRow | None, record: Recorded[ComplaintAssessed]) -> C
 
 
 def department_assigned(row: ComplaintRow | None, record: Recorded[ResponsibleDepartmentAssigned]) -> ComplaintRow:
-    row = row or _begun(record)
-    status = _forward(row, Stage.DEPARTMENT_ASSIGNED)
-    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.AWAITED)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, DEPARTMENT_ASSIGNED), unit=record.event.unit, answer=AWAITED)
 
 
 def accepted(row: ComplaintRow | None, record: Recorded[ResponsibilityAccepted]) -> ComplaintRow:
-    row = row or _begun(record)
-    status = _forward(row, Stage.IN_RESOLUTION)
-    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.ACCEPTED)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, IN_RESOLUTION), unit=record.event.unit, answer=ACCEPTED)
 
 
 def contested(row: ComplaintRow | None, record: Recorded[ResponsibilityContested]) -> ComplaintRow:
-    return _told(row, record, unit=record.event.unit, answer=Answer.CONTESTED)
+    return replace(_counted(row, record), unit=record.event.unit, answer=CONTESTED)
 
 
 def settled(row: ComplaintRow | None, record: Recorded[ResponsibilitySettled]) -> ComplaintRow:
-    row = row or _begun(record)
-    status = _forward(row, Stage.IN_RESOLUTION)
-    return _told(row, record, status=status, unit=record.event.unit, answer=Answer.SETTLED)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, IN_RESOLUTION), unit=record.event.unit, answer=SETTLED)
 
 
 def assigned(row: ComplaintRow | None, record: Recorded[ComplaintAssigned]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), handler_id=record.event.handler_id)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, IN_RESOLUTION), handler_id=record.event.handler_id)
 
 
 def investigated(row: ComplaintRow | None, record: Recorded[InvestigationFindingRecorded]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), root_cause=record.event.root_cause)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, IN_RESOLUTION), root_cause=record.event.root_cause)
 
 
 def measures_decided(row: ComplaintRow | None, record: Recorded[MeasuresDecided]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_forward(row, Stage.IN_RESOLUTION), measures_due=record.event.due)
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, IN_RESOLUTION), measures_due=record.event.due)
 
 
 def proposed(row: ComplaintRow | None, record: Recorded[ResolutionProposed]) -> ComplaintRow:
-    row = row or _begun(record)
-    status, at = _unless_ended(row, Stage.RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
-    return _told(row, record, status=status, cost=record.event.cost, proposed_at=at)
+    row = _counted(row, record)
+    status, at = _unless_ended(row, RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
+    return replace(row, status=status, cost=record.event.cost, proposed_at=at)
 
 
 def communicated(row: ComplaintRow | None, record: Recorded[DecisionCommunicated]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_forward(row, Stage.DECISION_COMMUNICATED))
+    row = _counted(row, record)
+    return replace(row, status=_forward(row, DECISION_COMMUNICATED))
 
 
 def confirmed(row: ComplaintRow | None, record: Recorded[CustomerSatisfactionConfirmed]) -> ComplaintRow:
-    row = row or _begun(record)
-    status, at = _unless_ended(row, Stage.SATISFIED), record.effective_at
-    return _told(row, record, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
+    row = _counted(row, record)
+    status, at = _unless_ended(row, SATISFIED), record.effective_at
+    return replace(row, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
 
 
 def rejected(row: ComplaintRow | None, record: Recorded[ResolutionRejectedByCustomer]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_unless_ended(row, Stage.IN_RESOLUTION), rejections=row.rejections + 1)
+    row = _counted(row, record)
+    return replace(row, status=_unless_ended(row, IN_RESOLUTION), rejections=row.rejections + 1)
 
 
 def escalated(row: ComplaintRow | None, record: Recorded[ComplaintEscalated]) -> ComplaintRow:
-    return _told(row, record, level=record.event.level)
+    return replace(_counted(row, record), level=record.event.level)
 
 
 def exhausted(row: ComplaintRow | None, record: Recorded[RecourseExhaustedDeclared]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=_unless_ended(row, Stage.RECOURSE_EXHAUSTED), exhausted=True)
+    row = _counted(row, record)
+    return replace(row, status=_unless_ended(row, RECOURSE_EXHAUSTED), exhausted=True)
 
 
 def closed(row: ComplaintRow | None, record: Recorded[ComplaintClosed]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=Stage.CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
+    row = _counted(row, record)
+    return replace(row, status=CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
 
 
 def reopened(row: ComplaintRow | None, record: Recorded[ComplaintReopened]) -> ComplaintRow:
-    row = row or _begun(record)
-    return _told(row, record, status=Stage.REOPENED, reopened=row.reopened + 1)
+    row = _counted(row, record)
+    return replace(row, status=REOPENED, reopened=row.reopened + 1)
 
 
 def withdrawn(row: ComplaintRow | None, record: Recorded[ComplaintWithdrawn]) -> ComplaintRow:
-    return _told(row, record, status=Stage.WITHDRAWN)
+    return replace(_counted(row, record), status=WITHDRAWN)
 
 
 def converted(row: ComplaintRow | None, record: Recorded[ComplaintConverted]) -> ComplaintRow:
-    return _told(row, record, status=Stage.CONVERTED)
+    return replace(_counted(row, record), status=CONVERTED)
 
 
 def told(
     row: ComplaintRow | None,
     record: Recorded[ComplaintDetailsRecorded | ProgressReportedToCustomer | RemedyApproved | LegacyRecordImported],
 ) -> ComplaintRow:
-    return _told(row, record)
+    return _counted(row, record)
 
 
 complaints = View(
@@ -279,13 +283,13 @@ def _begun(record: Recorded[Any]) -> ComplaintRow:
     )
 
 
-def _told(row: ComplaintRow | None, record: Recorded[Any], **changes: Any) -> ComplaintRow:
-    """The row with what an event changes, and with the event counted."""
+def _counted(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
+    """The row with the event counted, before whatever else it changes."""
     if row is None:
         row = _begun(record)
-    at = record.effective_at
-    if not _begins_a_line(record):
-        return replace(row, last_at=at, **changes)
+    at, origin = record.effective_at, record.origin
+    if origin is not None and origin.part != 0:  # of the events that one line became, the first stands for the line
+        return replace(row, last_at=at)
     silence, longest = int((at - row.silent_since).total_seconds()), row.longest_silence_seconds
     who, work = record.person, row.work
     return replace(
@@ -295,14 +299,7 @@ def _told(row: ComplaintRow | None, record: Recorded[Any], **changes: Any) -> Co
         events=row.events + 1,
         longest_silence_seconds=max(longest, silence),
         work={**work, who: work.get(who, 0) + 1},
-        **changes,
     )
-
-
-def _begins_a_line(record: Recorded[Any]) -> bool:
-    """Of the events that one line of a source became, the first stands for the line."""
-    origin = record.origin
-    return origin is None or origin.part == 0
 
 
 def _forward(row: ComplaintRow, status: Stage) -> Stage:

@@ -50,15 +50,17 @@ A changing step may return None: then the row ends. A step may ask for `referenc
 
 
 class Key(Value):
-    """Which row an event touches. `kind`: each row is made by one stream of this kind, and by no other."""
+    """Which row an event touches. `kind`: each row is made by one stream of this kind, and by no other; `single`: and
+    each stream makes one row."""
 
     kind: str | None
     of_event: Callable[[type[Event]], KeyOf]
+    single: bool = False
 
 
 def its_stream(kind: Any) -> Key:
     """The row of the stream itself, for streams of one kind: `key=its_stream(ComplaintId)`."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id"))
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: attrgetter("stream_id"), single=True)
 
 
 def its_stream_and(field: str, kind: Any) -> Key:
@@ -68,7 +70,7 @@ def its_stream_and(field: str, kind: Any) -> Key:
 
 def its_stream_under(name: str, kind: Any) -> Key:
     """A row for each stream of one kind, under a name that tells it from the rows of other views of the same type."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id))
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id), single=True)
 
 
 def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> Key:

@@ -29,8 +29,9 @@ BUILDING = "_new"
 Shelves: TypeAlias = list[Shelf]
 """One for each table of an engine, in its order."""
 
-Taker: TypeAlias = tuple[int, KeyOf, Callable[..., Any], bool, bool, bool]
-"""Whose shelf, which row, the step, whether it begins rows, changes them, and refers to reference data."""
+Taker: TypeAlias = tuple[int, KeyOf, Callable[..., Any], bool, bool, bool, int | None]
+"""Whose shelf, which row, the step, whether it begins rows, changes them, and refers to reference data; and the number
+of the view, if a stream makes one row of it."""
 
 Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker]]
 """An event that somebody takes, and who does."""
@@ -39,7 +40,10 @@ Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker]]
 
 
 class Engine:
-    """Some views, ready to fold. Several views may make rows of one type: the key says whose a row is."""
+    """Some views, ready to fold. Several views may make rows of one type: the key says whose a row is.
+
+    `singles`: of each view of which a stream makes one row, by its number, whose shelf that is, and which row on it.
+    """
 
     def __init__(self, views: Sequence[View[Any]], codec: Decoding) -> None:
         self.views, self.codec = tuple(views), codec
@@ -47,6 +51,11 @@ class Engine:
         self.refers = any(fold.refers for view in views for fold in view.folds.values())
         self.types = sorted({event.__name__ for view in views for event in view.folds})
         self._slots = {table.row: slot for slot, table in enumerate(self.tables)}
+        self.singles = {
+            number: (self._slots[view.row], next(iter(view.keys.values())))
+            for number, view in enumerate(self.views)
+            if view.key.single and view.keys
+        }
         self._plans = _Plans(self._plan)
 
     def shelves(self) -> Shelves:
@@ -94,7 +103,7 @@ class Engine:
                 try:
                     touched[slot, key_of(record)] = None
                 except Exception as problem:
-                    raise self._poisoned(record, slot, step, problem) from problem
+                    raise self.poisoned(record, slot, step, problem) from problem
         return touched
 
     def fold(
@@ -114,11 +123,11 @@ class Engine:
         parked = parking.rows
         for record, takers in taken:
             reference: Reference | None = None
-            for slot, key_of, step, begins, changes, refers in takers:
+            for slot, key_of, step, begins, changes, refers, _ in takers:
                 try:
                     key = key_of(record)
                 except Exception as problem:
-                    raise self._poisoned(record, slot, step, problem) from problem
+                    raise self.poisoned(record, slot, step, problem) from problem
                 if parked and (slot, key) in parked:
                     parking.wait((slot, key))
                     continue
@@ -142,7 +151,8 @@ class Engine:
         if self.refers:
             learn(references, (line for line in lines if line[3] in REFERENCE_TYPES), self.codec)
 
-    def _poisoned(self, record: Recorded[Any], slot: int, step: Callable[..., Any], problem: BaseException) -> Poisoned:
+    def poisoned(self, record: Recorded[Any], slot: int, step: Callable[..., Any], problem: BaseException) -> Poisoned:
+        """Nobody can say whose row an event would change."""
         view = f"{self.tables[slot].row.__name__} ({getattr(step, '__name__', step)})"
         return Poisoned(record.position, record.stream_id, type(record.event).__name__, view, problem)
 
@@ -151,11 +161,12 @@ class Engine:
         return (self.codec.decoder(name, schema), takers) if takers else (None, ())
 
     def _takers(self, name: str, kind: str) -> Iterator[tuple[View[Any], Taker]]:
-        for view in self.views:
+        for number, view in enumerate(self.views):
+            place = number if view.key.single else None
             for event, fold in view.folds.items():
                 if event.__name__ == name and belongs(view, kind):
                     slot, key_of = self._slots[view.row], view.keys[event]
-                    yield view, (slot, key_of, fold.step, fold.begins, fold.changes, fold.refers)
+                    yield view, (slot, key_of, fold.step, fold.begins, fold.changes, fold.refers, place)
 
     def _failing_takers(self, record: Recorded[Any], problem: Exception) -> Sequence[Taker]:
         """Who would take an event that cannot be read. The stream says whose row it is; Poisoned where it does not."""
@@ -165,7 +176,7 @@ class Engine:
             raise Unreadable(name) from problem
 
         failing: list[Taker] = []
-        for view, (slot, key_of, _, begins, changes, _) in self._takers(name, kind_of(record.stream_id)):
+        for view, (slot, key_of, _, begins, changes, _, place) in self._takers(name, kind_of(record.stream_id)):
             try:
                 if not is_own(view):
                     raise Unreadable(f"whose {view.row.__name__} it is stands in the event")
@@ -173,7 +184,7 @@ class Engine:
             except Exception as unknown:
                 poisoned = Poisoned(record.position, record.stream_id, name, "the codec", problem)
                 raise poisoned from unknown
-            failing.append((slot, key_of, cannot_be_read, begins, changes, False))
+            failing.append((slot, key_of, cannot_be_read, begins, changes, False, place))
         return failing
 
 

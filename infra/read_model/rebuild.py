@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import psycopg
@@ -18,6 +16,7 @@ from infra.read_model.parking import Parking, Skip, read_skips
 from infra.read_model.references import References, read_references
 from infra.read_model.selection import EVERYTHING, Selection
 from infra.read_model.settling import settle
+from infra.read_model.streams import StreamByStream
 from infra.read_model.tables import REFUSALS, Table
 from projections.parked import Parked, written_key
 from projections.row import KeyValue, Row, View
@@ -32,8 +31,6 @@ PAGE = 500
 
 ENOUGH = 4_000
 """Rows of one table that are worth a COPY of their own."""
-
-_stream_of = itemgetter(1)
 
 
 def build(
@@ -116,24 +113,20 @@ class _Rebuild:
     def _stream_by_stream(self, engine: Engine) -> None:
         shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
         parking = Parking(engine.tables, self._skips)
+        streams = StreamByStream(engine, shelves, self._references, parking, of_the_past=self._selection.of_the_past)
         for page in self._pages(engine.types, "l.stream_id, l.version"):
-            # the last stream may go on in the next page: its rows stay on the shelves, all others are finished
-            last = bisect_left(page, page[-1][1], key=_stream_of)
-            self._show(engine, page[:last], shelves, parking)
-            if last:
-                spool.take(shelves)
-            self._show(engine, page[last:], shelves, parking)
+            streams.fold(engine.read(page))
+            spool.take(shelves)
+        streams.over()
         self._finish(shelves, spool, parking)
 
     def _in_order(self, engine: Engine) -> None:
         shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
         parking = Parking(engine.tables, self._skips)
+        of_the_past = self._selection.of_the_past
         for page in self._pages(engine.types, "l.position"):
-            self._show(engine, page, shelves, parking)
+            engine.fold(engine.read(page), shelves, self._references, parking, of_the_past=of_the_past)
         self._finish(shelves, spool, parking)
-
-    def _show(self, engine: Engine, lines: Sequence[Line], shelves: Shelves, parking: Parking) -> None:
-        engine.fold(engine.read(lines), shelves, self._references, parking, of_the_past=self._selection.of_the_past)
 
     def _finish(self, shelves: Shelves, spool: _Spool, parking: Parking) -> None:
         spool.take(shelves)

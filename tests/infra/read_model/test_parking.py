@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import psycopg
@@ -31,7 +32,7 @@ from infra.read_model.selection import EVERYTHING, Selection
 from infra.read_model.tables import table_name
 from projections.parked import Parked, written_key
 from projections.reference import REFERENCE_EVENTS, Reference
-from projections.row import Fold, KeyValue, Row, View, its_stream
+from projections.row import Fold, Key, KeyValue, Row, View, its_stream
 from tests.infra.read_model.books import (
     CODEC,
     Book,
@@ -435,8 +436,8 @@ def test_where_whose_row_it_is_stands_in_an_event_that_cannot_be_read_nothing_go
 
 
 def test_where_a_view_cannot_say_whose_row_it_is_nothing_goes_on(book: Book) -> None:
-    view = View(LeftRow, counted, key=its_stream(ComplaintId))
-    view.keys[RepairPriced] = lambda record: record.event.nothing_of_the_kind
+    no_such_field = Key(kind="complaint", of_event=lambda _: attrgetter("event.nothing_of_the_kind"))
+    view = View(LeftRow, counted, key=no_such_field)
     model = ReadModel([view], CODEC, "keyless")
     book.write(on("complaint-1", BellRung(), PRICED))
     with book.connect() as reader, pytest.raises(Poisoned, match="RepairPriced at position 2"):

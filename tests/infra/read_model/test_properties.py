@@ -24,6 +24,7 @@ from infra.read_model.lines import Poisoned
 from infra.read_model.rebuild import build
 from infra.read_model.references import References
 from infra.read_model.selection import EVERYTHING, Selection
+from infra.read_model.streams import StreamByStream
 from projections.row import KeyValue
 from tests.infra.read_model.books import CODEC, Book, content, plain_fold, plain_trail, the_model, trail
 from tests.infra.read_model.repairs import MONDAY, VIEWS, Desk, Pressure, RepairBooked
@@ -207,12 +208,18 @@ def learn_nothing(_engine: Engine, _lines: Any, _references: References) -> None
     """A mutant: what a step learns of reference data is as old as the last restart."""
 
 
+def fold_and_be_done(streams: StreamByStream, taken: Any, fold: Any = StreamByStream.fold) -> None:
+    """A mutant: what is on the shelves does not come back to the stream that goes on."""
+    fold(streams, taken)
+    streams.over()
+
+
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "streams of any kind make rows": lambda m: m.setattr(engine, "belongs", lambda _view, _kind: True),
     "the position moves without rows": lambda m: m.setattr(Follower, "_save", save_the_position_only),
     "rows folded in vain are remembered": lambda m: m.setattr(Follower, "forget", forget_the_position_only),
     "reference data grow old": lambda m: m.setattr(Engine, "learn", learn_nothing),
-    "a stream ends with its page": lambda m: m.setattr(rebuild, "bisect_left", lambda page, *_, **__: len(page)),
+    "a stream ends with its page": lambda m: m.setattr(StreamByStream, "fold", fold_and_be_done),
     "rows that have ended stay": lambda m: m.setattr(
         Follower, "_changes", lambda self, before, real=Follower._changes: (real(self, before)[0], {})
     ),
