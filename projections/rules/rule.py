@@ -317,7 +317,7 @@ class Rule:
 
         @wraps(step)
         def measured_first(row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-            if row is not None and row.due_at is None:
+            if row is not None and row.due_at is None and row.calendar != reference.calendar:
                 row = self.with_due(row, reference)
             return step(row, record, reference)
 

@@ -83,19 +83,19 @@ class Completeness(Rule):
         if self.single:
             return answered(self, row, record, reference)
         known, event = row.evidence or {}, record.event
-        brought = self._brought[type(event)]
-        gone = {name for name, field in brought if name in known and self._is_gone(event, field)}
-        news = {
-            name: record.position
-            for name, field in brought
-            if name not in known and (field is None or is_filled_in(getattr(event, field)))
-        }
-        if not news and not gone:
+        evidence = dict(known)
+        for name, field in self._brought[type(event)]:
+            if name not in known:
+                if field is None or is_filled_in(getattr(event, field)):
+                    evidence[name] = record.position
+            elif self._is_gone(event, field):
+                del evidence[name]
+        if evidence == known:
             return row
-        row = replace(row, evidence={name: at for name, at in {**known, **news}.items() if name not in gone})
+        row = replace(row, evidence=evidence)
         if row.state is DONE:
             return row
-        return row if len(row.evidence or {}) < len(self.parts) else answered(self, row, record, reference)
+        return row if len(evidence) < len(self.parts) else answered(self, row, record, reference)
 
     def _is_gone(self, event: Event, field: str | None) -> bool:
         """Does an event empty what enough of is needed of?"""
