@@ -29,6 +29,7 @@ from aggregates.service.complaint import (
     ResponsibleDepartmentAssigned,
 )
 from projections.rules.rule import Mode, Rule
+from projections.rules.templates.escalating import Escalation
 from projections.rules.templates.following import Cadence, Completeness, Response
 from projections.rules.templates.people import FourEyes
 from projections.rules.templates.preceding import Absence
@@ -100,7 +101,7 @@ NEVER_SILENT = Cadence(
 
 RESOLVED = Response(
     "R-CS-6",
-    "A resolution is proposed in the time its severity allows; what is late goes up the ladder.",
+    "A resolution is proposed in the time its severity allows.",
     clauses=("3.3.2-c",),
     mode=Mode.DETECT,
     on=(ComplaintReceived, ComplaintReopened),
@@ -110,6 +111,17 @@ RESOLVED = Response(
     **A_COMPLAINT,
     **WHILE_OPEN,
     **BY_ITS_HANDLER,
+)
+
+ESCALATED = Escalation(
+    "R-CS-6.2",
+    "What is missed on a complaint goes up the ladder, one office after the other.",
+    clauses=("3.3.2-c",),
+    mode=Mode.DETECT,
+    told={ComplaintEscalated: "level"},
+    anew=(ComplaintReopened,),
+    over=(ComplaintClosed, *TAKEN_BACK),
+    **A_COMPLAINT,
 )
 
 UNTIL_SATISFIED = Absence(
@@ -157,6 +169,7 @@ RULES: tuple[Rule, ...] = (
     CLASSIFIED,
     NEVER_SILENT,
     RESOLVED,
+    ESCALATED,
     UNTIL_SATISFIED,
     IMPARTIAL,
 )

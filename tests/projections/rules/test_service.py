@@ -77,6 +77,15 @@ to_anna, to_boris = ComplaintAssigned(handler_id=ANNA), ComplaintAssigned(handle
 
 THE_COMPLAINT = Happened(received, MONDAY_NINE)
 
+
+def missed(told: int, at: datetime, rule: Rule = service.RESOLVED) -> Happened:
+    return Happened(ObligationMissed(rule=rule.number, due_at=MONDAY_NINE, told=told), at)
+
+
+def escalated(level: int, at: datetime) -> Happened:
+    return Happened(ComplaintEscalated(level=level, reason=WORDS), at)
+
+
 KEPT: list[tuple[Rule, list[Happened]]] = [
     (
         service.RECORDED,
@@ -89,6 +98,10 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
         [THE_COMPLAINT, Happened(acknowledged, on(3)), Happened(progress, on(5)), Happened(closed, on(9, 18))],
     ),
     (service.RESOLVED, [THE_COMPLAINT, Happened(assessed, on(3)), Happened(proposed, on(6, 18))]),
+    (
+        service.ESCALATED,
+        [missed(1, on(3)), escalated(1, on(3)), missed(2, on(4)), escalated(2, on(4)), Happened(closed, on(9))],
+    ),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(satisfied, on(3)), Happened(closed, on(3, 10))]),
     (
         service.IMPARTIAL,
@@ -107,6 +120,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (service.CLASSIFIED, [THE_COMPLAINT, Happened(assessed, on(2)), Happened(asked, on(2)), Happened(measures, on(3))]),
     (service.NEVER_SILENT, [THE_COMPLAINT, Happened(progress, on(6)), Happened(closed, on(6, 10))]),
     (service.RESOLVED, [THE_COMPLAINT, Happened(assessed, on(3)), Happened(proposed, on(9))]),
+    (service.ESCALATED, [missed(1, on(3)), escalated(1, on(3)), missed(2, on(4)), Happened(closed, on(9))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(closed, on(3))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, *(Happened(e, on(3)) for e in (satisfied, rejected, closed))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, *(Happened(e, on(3)) for e in (satisfied, closed, reopened, closed))]),
@@ -128,6 +142,7 @@ OPEN: list[tuple[Rule, list[Happened]]] = [
     (service.CLASSIFIED, [THE_COMPLAINT, Happened(assessed, on(2, 9)), Happened(asked, on(2, 9))]),
     (service.NEVER_SILENT, [THE_COMPLAINT, Happened(acknowledged, on(2, 9))]),
     (service.RESOLVED, [THE_COMPLAINT]),
+    (service.ESCALATED, [missed(1, on(2, 9))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(satisfied, on(2, 9))]),
     (service.IMPARTIAL, [THE_COMPLAINT, Happened(about_boris, on(2, 9))]),
 ]
@@ -160,6 +175,23 @@ def test_a_case_that_is_still_open(rule: Rule, happened: list[Happened]) -> None
 @pytest.mark.parametrize("rule", service.RULES, ids=lambda rule: rule.number)
 def test_every_rule_is_tried_in_all_three_ways(rule: Rule) -> None:
     assert all(rule in {tried for tried, _ in tries} for tries in (KEPT, BROKEN, OPEN))
+
+
+def test_whoever_was_told_already_need_not_be_told_again() -> None:
+    told = [escalated(3, on(2)), missed(1, on(3)), missed(2, on(4), service.NEVER_SILENT)]
+    assert verdict(service.ESCALATED, *told, Happened(closed, on(5))) is Verdict.NOT_APPLICABLE
+    twice = [missed(1, on(3)), missed(1, on(3), service.NEVER_SILENT), escalated(1, on(3))]
+    assert verdict(service.ESCALATED, *twice, Happened(closed, on(5))) is Verdict.CONFORMANT
+
+
+def test_after_reopening_the_ladder_begins_at_its_foot() -> None:
+    before = [missed(1, on(3)), escalated(1, on(3)), Happened(closed, on(4)), Happened(reopened, on(5))]
+    assert verdict(service.ESCALATED, *before, Happened(closed, on(9))) is Verdict.CONFORMANT
+    assert verdict(service.ESCALATED, *before, missed(1, on(6)), Happened(closed, on(9))) is Verdict.VIOLATED
+
+
+def test_above_the_ladder_there_is_nobody_to_tell() -> None:
+    assert verdict(service.ESCALATED, missed(3, on(3)), escalated(3, on(3)), missed(4, on(4))) is Verdict.CONFORMANT
 
 
 def test_1_3_2_what_is_owed_is_missed_by_the_mere_passing_of_time() -> None:
@@ -332,7 +364,8 @@ def test_a_source_that_cannot_tell_of_an_event_proves_nothing() -> None:
         imported(received, on(2)),
         imported(closed, on(9)),
     ]
-    judged = {str(rule.number): verdict(rule, *history) for rule in service.RULES}
+    asked_of = set(service.RULES) - {service.ESCALATED}  # of what is imported the clock says nothing
+    judged = {str(rule.number): verdict(rule, *history) for rule in asked_of}
     assert judged.pop("R-CS-2") is Verdict.CONFORMANT
     assert set(judged.values()) == {Verdict.UNDETERMINABLE}
 

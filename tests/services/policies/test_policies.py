@@ -168,8 +168,10 @@ def test_the_clock_climbs_the_ladder_to_its_end_and_no_further(yewu: Yewu) -> No
             pass
         said = Counter(str(event.rule) for event in await desk.events(complaint, "ObligationMissed"))
         assert said == {"R-CS-3": 3, "R-CS-4": 3, "R-CS-5": 3}
+        assert await desk.verdict("R-CS-6.2", complaint) is Verdict.PENDING
         await desk.follow()
         assert [event.level for event in await desk.events(complaint, "ComplaintEscalated")] == [1, 2, 3]
+        assert await desk.verdict("R-CS-6.2", complaint) is Verdict.CONFORMANT
 
     at_the_desk(yewu, test)
 
