@@ -64,8 +64,8 @@ class NoCalendar(Exception):
         self.year = year
 
 
-_Asked: TypeAlias = tuple[datetime | None, float, int | None, float]
-"""An instant, its seconds, its year if that has a calendar, and how much was worked before it."""
+_Asked: TypeAlias = tuple[datetime | None, float, int | None, float, float]
+"""An instant, its seconds, its year if that has a calendar, when that is over, and how much was worked before it."""
 
 
 class WorkingTime:
@@ -86,7 +86,7 @@ class WorkingTime:
         self._first, self._last = min(self.years, default=0), max(self.years, default=0)
         turns = range(self._first, self._last + 2) if self.years else ()
         self._turns = [datetime(year, 1, 1, tzinfo=zone).timestamp() for year in turns]
-        self._last_asked: _Asked = (None, 0.0, None, 0.0)
+        self._last_asked: _Asked = (None, 0.0, None, 0.0, 0.0)
 
     def after(self, start: datetime, amount: timedelta) -> datetime:
         """When so much has been worked from an instant on; that instant if it is nothing. NoCalendar past the end."""
@@ -98,7 +98,8 @@ class WorkingTime:
 
     def due(self, start: datetime, seconds: float) -> datetime | None:
         """The same of some seconds, None past the end: so rules ask, and much of the past has no calendar."""
-        _, begin, year, worked = self._asked(start)
+        known = self._last_asked
+        _, begin, year, over, worked = known if known[0] is start else self._asked(start)
         if year is None:
             return None
         target = worked + seconds
@@ -106,7 +107,7 @@ class WorkingTime:
         if place >= len(self._begins):
             return None
         due = begin if place < 0 else self._begins[place] + (target - self._before[place])
-        if due >= self._turns[year - self._first + 1] and self._without_calendar(year) <= self._year_of(due):
+        if due >= over and self._without_calendar(year) <= self._year_of(due):
             return None
         return datetime.fromtimestamp(due, start.tzinfo)
 
@@ -135,9 +136,10 @@ class WorkingTime:
         if known[0] is not start:
             begin = start.timestamp()
             year = self._first + bisect_right(self._turns, begin) - 1
-            known = self._last_asked = (
-                (start, begin, year, self._worked(begin)) if year in self._days else (start, begin, None, 0.0)
-            )
+            known = (start, begin, None, 0.0, 0.0)
+            if year in self._days:
+                known = (start, begin, year, self._turns[year - self._first + 1], self._worked(begin))
+            self._last_asked = known
         return known
 
     def _year_of(self, instant: float) -> int:
