@@ -74,10 +74,10 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
     """To the database of the service that subscribes."""
     if request.param == "SQLite":
         file = reachable_folder() / "service.sqlite"
-        opening: Callable[[], Any] = lambda: sqlite3.connect(file)  # noqa: E731
+        opening: Callable[[], Any] = partial(sqlite3.connect, file)
     else:
         url = request.getfixturevalue("empty_database")
-        opening = lambda: psycopg.connect(url)  # noqa: E731
+        opening = partial(psycopg.connect, url)
     with contextlib.ExitStack() as opened:
         yield lambda: opened.enter_context(closing(opening()))
 
