@@ -170,7 +170,7 @@ def _rungs(roles: Collection[Role]) -> tuple[list[str], list[int]]:
     return [number for number, _ in rungs], [level for _, level in rungs]
 
 
-@question(path="verdicts", readers=READERS, order=("rule", "case_id"), tables=("duty_row", "waiver_row"))
+@question(path="verdicts", readers=READERS, order=("case_id", "rule"), tables=("duty_row", "waiver_row"))
 async def verdicts(
     db: Database,
     rule: Code | None = None,

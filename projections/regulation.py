@@ -176,7 +176,7 @@ class Judged(Value):
 @question(
     path="regulation/{clause}/evidence",
     readers=READERS,
-    order=("rule", "case_id"),
+    order=("case_id", "rule"),
     tables=("duty_row", "waiver_row"),
 )
 async def evidence(

@@ -70,7 +70,7 @@ def its_stream_and(field: str, kind: Any) -> Key:
 
 def its_stream_under(name: str, kind: Any) -> Key:
     """A row for each stream of one kind, under a name that tells it from the rows of other views of the same type."""
-    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (name, record.stream_id), single=True)
+    return Key(kind=KIND_OF_STREAM[kind], of_event=lambda _: lambda record: (record.stream_id, name), single=True)
 
 
 def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> Key:
@@ -82,8 +82,8 @@ def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> K
     def of_event(event: type[Event]) -> KeyOf:
         field = fields.get(event)
         if field is None:
-            return lambda record: (name, record.stream_id)
-        return lambda record: (name, str(getattr(record.event, field)))
+            return lambda record: (record.stream_id, name)
+        return lambda record: (str(getattr(record.event, field)), name)
 
     return Key(kind=None, of_event=of_event)
 

@@ -59,7 +59,7 @@ class DutyRow(Row):
     `imported`: the obligation began in another system, so the verdict rests on imported evidence.
     """
 
-    key: ClassVar[tuple[str, ...]] = ("rule", "case_id")
+    key: ClassVar[tuple[str, ...]] = ("case_id", "rule")
     indexes: ClassVar[tuple[Index, ...]] = (Some(("alarm_at",), "state = 'owed'"),)
 
     rule: Code

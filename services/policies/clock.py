@@ -109,7 +109,7 @@ class Clock:
         async with self.runtime.pool.connection() as db:
             cursor = await db.execute("SELECT max(version) FROM yewu.log WHERE stream_id = %s", (case_id,))
             (version,) = await cursor.fetchone() or (0,)
-            thing = await thing_as_of(db, self.runtime.model, rule.view, (rule.number, case_id), EVERYTHING)
+            thing = await thing_as_of(db, self.runtime.model, rule.view, (case_id, rule.number), EVERYTHING)
         row: DutyRow | None = thing.row
         if thing.parked is not None or row is None or row.state is not State.OWED or row.imported:
             return False

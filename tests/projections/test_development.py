@@ -127,7 +127,7 @@ def answer(url: str, question: Callable[[Database], Awaitable[T]], at: datetime 
 def segment_of(*events: tuple[Event, datetime]) -> tuple[Row, Row]:
     """A segment and what is owed on it."""
     story = happened(BAKERIES, *events)
-    return folded(segments.segments, BAKERIES, story), folded(development.WATCHED.view, ("R-BD-1", BAKERIES), story)
+    return folded(segments.segments, BAKERIES, story), folded(development.WATCHED.view, (BAKERIES, "R-BD-1"), story)
 
 
 LOOKED_AT = ((watched, on(1)), (told, on(3)), (again, on(5)))
@@ -208,7 +208,7 @@ def test_research_that_is_under_way_is_not_published(rows: Callable[..., str]) -
 def planned(*events: Event) -> tuple[Row, ...]:
     """A plan and what is owed on it; one event a day from the second on."""
     story = happened(PLAN, *((event, on(day)) for day, event in enumerate(events, start=2)))
-    duty = folded(development.DECIDED.view, ("R-BD-3.1", PLAN), story) if submitted in events else None
+    duty = folded(development.DECIDED.view, (PLAN, "R-BD-3.1"), story) if submitted in events else None
     return tuple(row for row in (folded(plans.plans, PLAN, story), duty) if row is not None)
 
 

@@ -91,7 +91,7 @@ def folded(rule: Rule, log: Iterable[Recorded[Event]], case: str = "complaint-1"
     row: DutyRow | None = None
     for record in log:
         fold = rule.view.folds.get(type(record.event))
-        if fold is not None and rule.view.keys[type(record.event)](record) == (rule.number, case):
+        if fold is not None and rule.view.keys[type(record.event)](record) == (case, rule.number):
             row = fold(row, record, references.at(record.position))
     return row
 

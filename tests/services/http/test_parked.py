@@ -131,7 +131,7 @@ def test_a_supposition_names_the_duties_that_stand_still(yewu: Yewu, monkeypatch
     desk, asked = Desk(yewu), {"parameter": "P-02=2"}
     wait_until(lambda: yewu.manager.get("/what-if", params=asked).status_code != 202)
     (mark,) = done(yewu.manager.get("/what-if", params=asked))["parked"]
-    assert (mark["row_table"], mark["row_key"]) == ("duty_row", f'["R-CS-3","{desk.stuck}"]')
+    assert (mark["row_table"], mark["row_key"]) == ("duty_row", f'["{desk.stuck}","R-CS-3"]')
 
 
 def test_the_history_of_a_thing_is_told_though_nobody_can_read_one_of_its_events(yewu: Yewu) -> None:

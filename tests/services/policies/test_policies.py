@@ -118,7 +118,7 @@ class Desk:
     async def verdict(self, rule: str, case_id: str, selection: Selection = EVERYTHING) -> Verdict:
         """How a complaint stands to a rule now, by what counts."""
         async with self.runtime.pool.connection() as db:
-            thing = await thing_as_of(db, self.runtime.model, BY_NUMBER[rule].view, (rule, case_id), selection)
+            thing = await thing_as_of(db, self.runtime.model, BY_NUMBER[rule].view, (case_id, rule), selection)
         assert thing.row is not None
         return thing.row.verdict_at(datetime.now(UTC))
 
