@@ -26,6 +26,7 @@ from tests.conftest import new_database
 from tests.files import PDF
 from tests.services.http import access_table
 from tests.services.http.scenarios import SCENARIOS, things
+from tests.services.http.scenes.credit import assessed
 from tests.services.http.stage import Stage
 from tests.services.running import Yewu, done, running, wait_until
 
@@ -59,6 +60,7 @@ class Desk:
             "calendar": "calendar-2026",
             "department": "department",
         }
+        assessed(yewu, self.things["customer"])
         self.content = done(yewu.manager.post("/contents", content=PDF))["content"]
         self.people = [self.things["employee"], self.clerk_id]
         self.document: dict[str, Any] = done(yewu.as_(None).get("/openapi.json"))
