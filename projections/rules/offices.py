@@ -146,7 +146,7 @@ def _lent_to(who: str, loans: Iterable[Loan], at: datetime) -> Iterator[Loan]:
     return (loan for loan in loans if loan.span.who == who and loan.span.lasts(at))
 
 
-@lru_cache(64)
+@lru_cache(512)
 def _holding(appointments: Appointments, office: Role) -> tuple[list[Span], list[Loan]]:
     own = in_office(appointments, office)
     if office == Role.MANAGER:
