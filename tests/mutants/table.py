@@ -544,7 +544,7 @@ GATES = (
     Mutant(
         "an end is guessed across a year without calendar",
         "aggregates/working_time.py",
-        "if due >= self._turns[year - self._first + 1] and self._without_calendar(year) <= self._year_of(due):",
+        "if due >= over and self._without_calendar(year) <= self._year_of(due):",
         "if due < begin:",
         "tests/aggregates/test_working_time.py::test_a_year_missing_in_between_is_missed",
         "Somebody is told of a deadline that no calendar knows.",
