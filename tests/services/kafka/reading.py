@@ -16,8 +16,8 @@ from infra.kafka.client import Cluster
 Fetched = Any
 
 
-def everything(cluster: Cluster) -> dict[tuple[str, int], list[Fetched]]:
-    """All committed records of our topics, by partition."""
+def everything(cluster: Cluster, *, while_open: bool = False) -> dict[tuple[str, int], list[Fetched]]:
+    """All committed records of our topics, by partition; when every transaction is over, or `while_open` at once."""
     consumer = KafkaConsumer(
         bootstrap_servers=cluster.servers,
         isolation_level="read_committed",
@@ -32,7 +32,7 @@ def everything(cluster: Cluster) -> dict[tuple[str, int], list[Fetched]]:
         if not partitions:
             return {}
         consumer.assign(partitions)
-        ends = _ends(cluster, consumer, partitions)
+        ends = consumer.end_offsets(partitions) if while_open else _ends(cluster, consumer, partitions)
         found: dict[tuple[str, int], list[Fetched]] = {(tp.topic, tp.partition): [] for tp in partitions}
         deadline = time.monotonic() + 60
         while any(consumer.position(tp) < end for tp, end in ends.items()):
@@ -53,10 +53,10 @@ def _ends(cluster: Cluster, consumer: KafkaConsumer, partitions: list[TopicParti
     return found
 
 
-def events(cluster: Cluster) -> list[Fetched]:
+def events(cluster: Cluster, *, while_open: bool = False) -> list[Fetched]:
     """The events among them, each partition in its own order."""
-    of_ledger = f"{cluster.prefix}.ledger"
-    return [r for (topic, _), records in everything(cluster).items() if topic != of_ledger for r in records]
+    found = everything(cluster, while_open=while_open)
+    return [r for (topic, _), records in found.items() if topic != f"{cluster.prefix}.ledger" for r in records]
 
 
 def said(record: Fetched, name: str) -> str:

@@ -106,7 +106,7 @@ def test_a_transaction_that_was_not_finished_counts_for_nothing(
         patched.setattr(Publisher, "publish", die)
         with pytest.raises(Doubt):
             broken.step()
-    assert len(events(cluster)) == 300
+    assert len(events(cluster, while_open=True)) == 300
     level(relay())
     must_equal_the_log(cluster, db)
 
