@@ -13,14 +13,14 @@ from aggregates.value import Value
 from projections.reference import Reference
 
 
-class Some(NamedTuple):
+class PartialIndex(NamedTuple):
     """An index of those rows alone of which a condition is true, by which few are found among many."""
 
     fields: tuple[str, ...]
     where: LiteralString
 
 
-Index: TypeAlias = tuple[str, ...] | Some
+Index: TypeAlias = tuple[str, ...] | PartialIndex
 
 
 class Row(Value):

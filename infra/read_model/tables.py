@@ -18,7 +18,7 @@ import psycopg
 from msgspec.structs import astuple
 from psycopg.types.json import Jsonb
 
-from projections.row import KeyValue, Row, Some, key_fields
+from projections.row import KeyValue, PartialIndex, Row, key_fields
 
 Shelf: TypeAlias = dict[KeyValue, Row | None]
 """Rows of one table in memory. None: it is known that there is no such row."""
@@ -121,7 +121,7 @@ class Table:
         """Its key, and what the row type asks for."""
         wanted = [f"ALTER TABLE {schema}.{self.name} ADD PRIMARY KEY ({_list(self.keys)})"]
         for index in self.row.indexes:
-            fields, where = index if isinstance(index, Some) else (index, None)
+            fields, where = index if isinstance(index, PartialIndex) else (index, None)
             only = "" if where is None else f" WHERE {where}"
             wanted.append(f"CREATE INDEX ON {schema}.{self.name} ({_list(fields)}){only}")
         return "; ".join(wanted)

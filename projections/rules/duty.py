@@ -11,7 +11,7 @@ from aggregates.ids import AnyId, EmployeeId
 from aggregates.text import Code
 from aggregates.value import Value
 from projections.reference import Reference
-from projections.row import Index, Row, Some
+from projections.row import Index, PartialIndex, Row
 from projections.rules.term import Term, ending
 
 
@@ -60,7 +60,7 @@ class DutyRow(Row):
     """
 
     key: ClassVar[tuple[str, ...]] = ("case_id", "rule")
-    indexes: ClassVar[tuple[Index, ...]] = (Some(("alarm_at",), "state = 'owed'"),)
+    indexes: ClassVar[tuple[Index, ...]] = (PartialIndex(("alarm_at",), "state = 'owed'"),)
 
     rule: Code
     case_id: AnyId

@@ -14,7 +14,7 @@ from aggregates.text import Code
 from aggregates.value import Value
 from infra.read_model.engine import ReadModel
 from infra.read_model.tables import Misplaced, Table, table_name
-from projections.row import Row, Some, View, its_stream
+from projections.row import PartialIndex, Row, View, its_stream
 from tests.infra.read_model.books import CODEC
 from tests.infra.read_model.repairs import AccountRow, Pressure, RepairRow
 
@@ -67,7 +67,7 @@ def test_the_indexes_a_row_type_asks_for_are_made() -> None:
 
 def test_an_index_of_some_rows_says_of_which() -> None:
     class ParcelRow(Row):
-        indexes = (Some(("sent_at",), "state = 'sent'"),)
+        indexes = (PartialIndex(("sent_at",), "state = 'sent'"),)
 
         parcel_id: str
         sent_at: datetime
