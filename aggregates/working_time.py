@@ -98,8 +98,7 @@ class WorkingTime:
 
     def due(self, start: datetime, seconds: float) -> datetime | None:
         """The same of some seconds, None past the end: so rules ask, and much of the past has no calendar."""
-        known = self._last_asked
-        _, begin, year, over, worked = known if known[0] is start else self._asked(start)
+        _, begin, year, over, worked = self._asked(start)
         if year is None:
             return None
         target = worked + seconds

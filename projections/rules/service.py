@@ -118,7 +118,7 @@ ESCALATED = Escalation(
     "What is missed on a complaint goes up the ladder, one office after the other.",
     clauses=("3.3.2-c",),
     mode=Mode.DETECT,
-    told={ComplaintEscalated: "level"},
+    level={ComplaintEscalated: "level"},
     anew=(ComplaintReopened,),
     over=(ComplaintClosed, *TAKEN_BACK),
     **A_COMPLAINT,

@@ -10,28 +10,27 @@ from msgspec.structs import replace
 from aggregates.event import Event, ObligationMissed, Recorded
 from projections.reference import Reference
 from projections.rules.duty import DONE, NOT_APPLICABLE, OWED, DutyRow
-from projections.rules.rule import Events, Handler, Held, Rule, names
+from projections.rules.rule import Events, Handler, Rule, names
 
 
 class Escalation(Rule):
     """Each time the clock says that something of the case is missed, somebody as high up as that is told, unless
-    somebody is already. `told`: the events that tell, and the field that says how high; `anew`: after one of these
-    nobody is told of anything any more.
+    somebody is already: `level` says how high. `anew`: after one of these nobody is told of anything any more.
     """
 
     template = "Response"
 
-    def __init__(self, *args: Any, told: Held, anew: Events = (), **more: Any) -> None:
+    def __init__(self, *args: Any, anew: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.told, self.anew = told, anew
+        self.anew = anew
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
-        return (names(self.told),)
+        return (names(self.level),)
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield ObligationMissed, self.call
-        yield from ((event, self.answer) for event in self.told)
+        yield from ((event, self.rise) for event in self.level)
         yield from ((event, self.begin_anew) for event in self.anew)
         yield from ((event, self.end) for event in self.over)
 
@@ -44,11 +43,11 @@ class Escalation(Rule):
         owing = self.begin(row, record, reference)
         return replace(owing, level=level, told=wanted)
 
-    def answer(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
+    def rise(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
         """Somebody so high knows. Where nothing was missed it does not matter, but for what is missed later."""
         if row is None:
             row = replace(self.begin(row, record, reference), state=DONE, verdict=NOT_APPLICABLE)
-        row = replace(row, level=max(row.level, getattr(record.event, self.told[type(record.event)])))
+        row = replace(row, level=max(row.level, getattr(record.event, self.level[type(record.event)])))
         return self.done(row, record) if row.state is OWED and row.level >= row.told else row
 
     def begin_anew(self, row: DutyRow | None, _record: Recorded[Any], _reference: Reference) -> DutyRow | None:
