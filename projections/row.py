@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import wraps
 from operator import attrgetter
 from typing import Any, ClassVar, Generic, LiteralString, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints
 
@@ -47,6 +48,8 @@ KeyOf: TypeAlias = Callable[[Recorded[Any]], KeyValue]
 Step: TypeAlias = Callable[..., R | None]
 """`(record) -> row` begins a row, `(row, record) -> row` changes one, `(row | None, record) -> row` does either.
 A changing step may return None: then the row ends. A step may ask for `reference: Reference` as well."""
+Take: TypeAlias = Callable[[R | None, Recorded[Any], Reference | None], R | None]
+"""What any step comes to: the row before and after an event."""
 
 
 class Key(Value):
@@ -110,10 +113,22 @@ class Fold(Value, Generic[R]):
     refers: bool
 
     def __call__(self, row: R | None, record: Recorded[Any], reference: Reference | None = None) -> R | None:
-        if row is None and not self.begins:
-            raise Unfounded(f"{type(record.event).__name__} on {record.stream_id} changes a row that does not exist")
-        asked = (reference,) if self.refers else ()
-        return self.step(row, record, *asked) if self.changes else self.step(record, *asked)
+        return self.alike()(row, record, reference)
+
+    def alike(self) -> Take[R]:
+        """The step as all are called alike. It raises Unfounded where there is no row that it could change."""
+        step, begins, changes, refers = self.step, self.begins, self.changes, self.refers
+        if begins and changes:
+            return step if refers else wraps(step)(lambda row, record, _: step(row, record))
+
+        @wraps(step)
+        def take(row: R | None, record: Recorded[Any], reference: Reference | None) -> R | None:
+            if row is None and not begins:
+                raise Unfounded(f"{type(record.event).__name__} on {record.stream_id} changes a row that is not there")
+            asked = (reference,) if refers else ()
+            return step(row, record, *asked) if changes else step(record, *asked)
+
+        return take
 
 
 def still_news(since: Mapping[str, datetime], facts: Mapping[str, Any], at: datetime) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from infra.read_model.references import REFERENCE_TYPES, ReferenceHistory, Refer
 from infra.read_model.selection import Selection
 from infra.read_model.tables import Shelf, Table
 from projections.parked import Parked
-from projections.reference import Reference
-from projections.row import KeyOf, Row, Unfounded, View
+from projections.row import Fold, KeyOf, Row, Take, Unfounded, View
 
 TRAIL = "trail_tag"
 """The audit trail by tag: asked for like a row type where only some are built."""
@@ -29,14 +28,13 @@ BUILDING = "_new"
 Shelves: TypeAlias = list[Shelf]
 """One for each table of an engine, in its order."""
 
-Taker: TypeAlias = tuple[int, KeyOf, Callable[..., Any], bool, bool, bool, int | None]
-"""Whose shelf, which row, the step, whether it begins rows, changes them, and refers to reference data; and the number
-of the view, if a stream makes one row of it."""
+Taker: TypeAlias = tuple[int, KeyOf, Take[Any], int | None]
+"""Whose shelf, which row, the step; and the number of the view, if a stream makes one row of it."""
 
-Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker]]
-"""An event that somebody takes, and who does."""
+Taken: TypeAlias = tuple[Recorded[Any], Sequence[Taker], bool]
+"""An event that somebody takes, who does, and whether any of them refers to reference data."""
 
-Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker]]
+Plan: TypeAlias = tuple[Callable[[bytes], Event] | None, Sequence[Taker], bool]
 
 
 class Engine:
@@ -79,7 +77,7 @@ class Engine:
             except Exception as problem:
                 raise Poisoned(position, stream_id, name, "whoever asks for its person", problem) from problem
             try:
-                decode, takers = plans[name, schema, kind]
+                decode, takers, refers = plans[name, schema, kind]
                 if decode is None:
                     continue
                 event = decode(data)
@@ -88,18 +86,18 @@ class Engine:
                     position, stream_id, version, recorded_at, effective_at, actor_id, NO_IDS, meta,
                     unread(name), person, origin,
                 )  # fmt: skip
-                yield record, self._failing_takers(record, problem)
+                yield record, self._failing_takers(record, problem), False
                 continue
             record = Recorded(
                 position, stream_id, version, recorded_at, effective_at, actor_id, NO_IDS, meta, event, person, origin
             )
-            yield record, takers
+            yield record, takers, refers
 
     def touched(self, taken: Iterable[Taken]) -> dict[Touched, None]:
         """Whose rows these events are about, each once. Poisoned if a view cannot say."""
         touched: dict[Touched, None] = {}
-        for record, takers in taken:
-            for slot, key_of, step, *_ in takers:
+        for record, takers, _ in taken:
+            for slot, key_of, step, _ in takers:
                 try:
                     touched[slot, key_of(record)] = None
                 except Exception as problem:
@@ -121,9 +119,9 @@ class Engine:
         it belongs to, which became true later; the row is not there yet, and stays so.
         """
         parked = parking.rows
-        for record, takers in taken:
-            reference: Reference | None = None
-            for slot, key_of, step, begins, changes, refers, _ in takers:
+        for record, takers, refers in taken:
+            reference = references.at(record.position) if refers else None
+            for slot, key_of, step, _ in takers:
                 try:
                     key = key_of(record)
                 except Exception as problem:
@@ -131,42 +129,36 @@ class Engine:
                 if parked and (slot, key) in parked:
                     parking.wait((slot, key))
                     continue
+                shelf = shelves[slot]
                 try:
-                    shelf = shelves[slot]
-                    if refers and reference is None:
-                        reference = references.at(record.position)
-                    if not changes:
-                        shelf[key] = step(record, reference) if refers else step(record)
-                        continue
-                    row = shelf.get(key)
-                    if row is not None or begins:
-                        shelf[key] = step(row, record, reference) if refers else step(row, record)
-                    elif not of_the_past:
-                        raise Unfounded(f"there is no row {key} to change")
+                    shelf[key] = step(shelf.get(key), record, reference)
                 except Exception as problem:
-                    parking.meet((slot, key), record, step, problem, has_row=shelves[slot].get(key) is not None)
+                    if not (of_the_past and isinstance(problem, Unfounded)):
+                        parking.meet((slot, key), record, step, problem, has_row=shelf.get(key) is not None)
 
     def learn(self, lines: Iterable[Line], references: References) -> None:
         """Let the reference data learn from the lines that concern them. Poisoned if they cannot."""
         if self.refers:
             learn(references, (line for line in lines if line[3] in REFERENCE_TYPES), self.codec)
 
-    def poisoned(self, record: Recorded[Any], slot: int, step: Callable[..., Any], problem: BaseException) -> Poisoned:
+    def poisoned(self, record: Recorded[Any], slot: int, step: Take[Any], problem: BaseException) -> Poisoned:
         """Nobody can say whose row an event would change."""
         view = f"{self.tables[slot].row.__name__} ({getattr(step, '__name__', step)})"
         return Poisoned(record.position, record.stream_id, type(record.event).__name__, view, problem)
 
     def _plan(self, name: str, schema: int, kind: str) -> Plan:
-        takers = tuple(taker for _, taker in self._takers(name, kind))
-        return (self.codec.decoder(name, schema), takers) if takers else (None, ())
+        takers = list(self._takers(name, kind))
+        if not takers:
+            return None, (), False
+        refers = any(fold.refers for _, fold, _ in takers)
+        return self.codec.decoder(name, schema), tuple(taker for *_, taker in takers), refers
 
-    def _takers(self, name: str, kind: str) -> Iterator[tuple[View[Any], Taker]]:
+    def _takers(self, name: str, kind: str) -> Iterator[tuple[View[Any], Fold[Any], Taker]]:
         for number, view in enumerate(self.views):
             place = number if view.key.single else None
             for event, fold in view.folds.items():
                 if event.__name__ == name and belongs(view, kind):
-                    slot, key_of = self._slots[view.row], view.keys[event]
-                    yield view, (slot, key_of, fold.step, fold.begins, fold.changes, fold.refers, place)
+                    yield view, fold, (self._slots[view.row], view.keys[event], fold.alike(), place)
 
     def _failing_takers(self, record: Recorded[Any], problem: Exception) -> Sequence[Taker]:
         """Who would take an event that cannot be read. The stream says whose row it is; Poisoned where it does not."""
@@ -176,7 +168,7 @@ class Engine:
             raise Unreadable(name) from problem
 
         failing: list[Taker] = []
-        for view, (slot, key_of, _, begins, changes, _, place) in self._takers(name, kind_of(record.stream_id)):
+        for view, _, (slot, key_of, _, place) in self._takers(name, kind_of(record.stream_id)):
             try:
                 if not is_own(view):
                     raise Unreadable(f"whose {view.row.__name__} it is stands in the event")
@@ -184,7 +176,7 @@ class Engine:
             except Exception as unknown:
                 poisoned = Poisoned(record.position, record.stream_id, name, "the codec", problem)
                 raise poisoned from unknown
-            failing.append((slot, key_of, cannot_be_read, begins, changes, False, place))
+            failing.append((slot, key_of, cannot_be_read, place))
         return failing
 
 

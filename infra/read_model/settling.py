@@ -53,9 +53,9 @@ def settle(
 
 def of_one_row(taken: Iterable[Taken], key: KeyValue) -> Iterable[Taken]:
     """Of what is taken that which concerns the row under this key."""
-    for record, takers in taken:
+    for record, takers, refers in taken:
         if ours := [taker for taker in takers if taker[1](record) == key]:
-            yield record, ours
+            yield record, ours, refers
 
 
 def _settled(
@@ -72,9 +72,9 @@ def _settled(
     shelves = engine.shelves()
     states: list[tuple[Recorded[Any] | None, Row | None]] = [(None, None)]
     known = False
-    for record, ours in taken:
-        known = True
-        engine.fold([(record, ours)], shelves, references, parking, of_the_past=selection.of_the_past)
+    for each in taken:
+        known, (record, *_) = True, each
+        engine.fold([each], shelves, references, parking, of_the_past=selection.of_the_past)
         if place in parking.rows:
             continue
         row = shelves[0].get(key)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from aggregates.event import Recorded
 from infra.read_model.engine import Engine, Shelves, Taken
 from infra.read_model.parking import Parking, Touched
 from infra.read_model.references import References
-from projections.row import KeyOf, Row, Unfounded
+from projections.row import KeyOf, Row, Take, Unfounded
 
 Place: TypeAlias = int | Touched
 """Where a row lies: under the number of its view, or under its key if a stream makes several rows of that view."""
@@ -33,29 +33,21 @@ class StreamByStream:
         """Show each event to its takers. A row that cannot take it is parked; Poisoned as in `Engine.fold`."""
         rows, still, references = self._rows, self._still, self._references
         stream = self._first and self._first.stream_id
-        for record, takers in taken:
+        for record, takers, refers in taken:
             if record.stream_id != stream:
                 self.over()
                 self._first, stream = record, record.stream_id
-            reference = None
-            for slot, key_of, step, begins, changes, refers, number in takers:
+            reference = references.at(record.position) if refers else None
+            for slot, key_of, step, number in takers:
                 place = self._place(record, slot, key_of, step) if number is None else number
                 if still and place in still:
                     self._parking.wait((slot, key_of(record)))
                     continue
                 try:
-                    if refers and reference is None:
-                        reference = references.at(record.position)
-                    if not changes:
-                        rows[place] = step(record, reference) if refers else step(record)
-                        continue
-                    row = rows.get(place)
-                    if row is not None or begins:
-                        rows[place] = step(row, record, reference) if refers else step(row, record)
-                    elif not self._of_the_past:
-                        raise Unfounded(f"there is no row {key_of(record)} to change")
+                    rows[place] = step(rows.get(place), record, reference)
                 except Exception as problem:
-                    self._meet(place, (slot, key_of(record)), record, step, problem)
+                    if not (self._of_the_past and isinstance(problem, Unfounded)):
+                        self._meet(place, (slot, key_of(record)), record, step, problem)
 
     def over(self) -> None:
         """The stream has ended: its rows are finished."""
@@ -69,15 +61,13 @@ class StreamByStream:
         self._rows.clear()
         self._still.clear()
 
-    def _place(self, record: Recorded[Any], slot: int, key_of: KeyOf, step: Callable[..., Any]) -> Place:
+    def _place(self, record: Recorded[Any], slot: int, key_of: KeyOf, step: Take[Any]) -> Place:
         try:
             return slot, key_of(record)
         except Exception as problem:
             raise self._engine.poisoned(record, slot, step, problem) from problem
 
-    def _meet(
-        self, place: Place, touched: Touched, record: Recorded[Any], step: Callable[..., Any], problem: Exception
-    ) -> None:
+    def _meet(self, place: Place, touched: Touched, record: Recorded[Any], step: Take[Any], problem: Exception) -> None:
         self._parking.meet(touched, record, step, problem, has_row=self._rows.get(place) is not None)
         if touched in self._parking.rows:
             self._still.add(place)

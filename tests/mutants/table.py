@@ -160,7 +160,7 @@ THE_READ_MODEL = (
     Mutant(
         "an event that a row cannot take is skipped",
         "infra/read_model/engine.py",
-        "parking.meet((slot, key), record, step, problem, has_row=shelves[slot].get(key) is not None)",
+        "parking.meet((slot, key), record, step, problem, has_row=shelf.get(key) is not None)",
         "del problem",
         f"{PARKING}::test_only_the_row_that_cannot_take_an_event_stands_still_and_the_problem_names_nobody",
         "A row is wrong, and looks like any other.",

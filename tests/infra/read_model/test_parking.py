@@ -347,7 +347,7 @@ def test_only_the_row_that_cannot_take_an_event_stands_still_and_the_problem_nam
     (still,) = parked(book, MODEL)
     assert (still.row_table, still.row_key, still.position, still.waiting) == ("repair_row", "complaint-2", 3, 1)
     told = book.db.execute(f"SELECT problem FROM {MODEL.schema}.parked".encode()).fetchone()
-    assert told == ("RepairRow (taken) cannot take RepairTaken: Unfounded in engine.py.",)
+    assert told == ("RepairRow (taken) cannot take RepairTaken: Unfounded in row.py.",)
 
 
 def broken(*_: Any) -> Row | None:

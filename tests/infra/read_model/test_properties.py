@@ -272,5 +272,5 @@ def test_a_step_cannot_know_an_id_that_chance_made() -> None:
     booked = RepairBooked(customer_id=CustomerId("customer-1"), pressure=Pressure.CALM, wishes=(), limit=Decimal(1))
     stored = CODEC.stored("complaint-1", booked)
     line = (1, "complaint-1", 1, stored.type, stored.schema, MONDAY, MONDAY, "anna", bytes(32), stored.data, b"{}")
-    ((record, _),) = Engine(VIEWS, CODEC).read([line])
+    ((record, *_),) = Engine(VIEWS, CODEC).read([line])
     assert (record.event, record.ids) == (booked, b"")
