@@ -13,7 +13,7 @@ from infra.read_model import schema as schemas
 from infra.read_model.engine import Engine, ReadModel, Shelves, is_own
 from infra.read_model.lines import LINE_TO_FOLD, Line
 from infra.read_model.parking import Parking, Skip, read_skips
-from infra.read_model.references import References, read_references
+from infra.read_model.references import REFERENCE_TYPES, References
 from infra.read_model.selection import EVERYTHING, Selection
 from infra.read_model.settling import settle
 from infra.read_model.streams import StreamByStream
@@ -45,10 +45,10 @@ def build(
 ) -> int:
     """Fold the log up to a position (else to its head) into the schema of the model, or another; that position.
 
-    Two connections in autocommit mode, for the log is read while rows are written. First come the views whose rows are
-    made by one stream alone, stream by stream, so that finished rows leave memory at once; then those whose rows
-    several streams share, in the order of the log. Rows that cannot take an event are parked. Poisoned if nobody knows
-    whose row it would be: then all is as it was.
+    Two connections in autocommit mode, for the log is read while rows are written. First come the views whose rows
+    several streams share, in the order of the log, and the reference data with them; then those whose rows are made by
+    one stream alone, stream by stream, so that finished rows leave memory at once. Rows that cannot take an event are
+    parked. Poisoned if nobody knows whose row it would be: then all is as it was.
     """
     if until is None:
         (until,) = reader.execute("SELECT position FROM yewu.head").fetchone() or (0,)
@@ -87,7 +87,7 @@ class _Rebuild:
     ) -> None:
         self._reader, self._writer, self._fresh, self._spool = reader, writer, fresh, spool
         self._until, self._selection, self._progress = until, selection, progress
-        self._references = References()
+        self._references = References(supposing=selection.supposing)
         self._skips = frozenset[Skip]()
         self._parked: dict[tuple[str, str], Parked] = {}
         self._unsettled: dict[tuple[str, KeyValue], None] = {}
@@ -96,19 +96,28 @@ class _Rebuild:
     def fold(self, model: ReadModel) -> int:
         """All the views of a model, in one or two passes over the log; how many of their rows are parked."""
         self._skips = frozenset(read_skips(self._reader, model.codec, self._until, self._selection))
-        if model.engine.refers:
-            self._references = read_references(self._reader, model.codec, self._until, self._selection)
         own: list[View[Any]] = [view for view in model.views if is_own(view)]
         shared: list[View[Any]] = [view for view in model.views if not is_own(view)]
-        self._goal = self._until * (bool(own) + bool(shared))
+        in_order = bool(shared) or model.engine.refers
+        self._goal = self._until * (bool(own) + in_order)
+        if in_order:
+            self._in_order(Engine(shared, model.codec), model.engine)
         if own:
             self._stream_by_stream(Engine(own, model.codec))
-        if shared:
-            self._in_order(Engine(shared, model.codec))
         for table, key in self._to_settle(model):
             self._settle(model, table, key)
         copied(self._writer, model.parked, self._fresh, list(self._parked.values()))
         return len(self._parked)
+
+    def _in_order(self, engine: Engine, of_all: Engine) -> None:
+        shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
+        parking = Parking(engine.tables, self._skips)
+        of_the_past = self._selection.of_the_past
+        types = sorted({*engine.types, *(REFERENCE_TYPES if of_all.refers else ())})
+        for page in self._pages(types, "l.position"):
+            of_all.learn(page, self._references)
+            engine.fold(engine.read(page), shelves, self._references, parking, of_the_past=of_the_past)
+        self._finish(shelves, spool, parking)
 
     def _stream_by_stream(self, engine: Engine) -> None:
         shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
@@ -118,14 +127,6 @@ class _Rebuild:
             streams.fold(engine.read(page))
             spool.take(shelves)
         streams.over()
-        self._finish(shelves, spool, parking)
-
-    def _in_order(self, engine: Engine) -> None:
-        shelves, spool = engine.shelves(), self._spool(self._writer, engine.tables, self._fresh)
-        parking = Parking(engine.tables, self._skips)
-        of_the_past = self._selection.of_the_past
-        for page in self._pages(engine.types, "l.position"):
-            engine.fold(engine.read(page), shelves, self._references, parking, of_the_past=of_the_past)
         self._finish(shelves, spool, parking)
 
     def _finish(self, shelves: Shelves, spool: _Spool, parking: Parking) -> None:
