@@ -7,7 +7,7 @@ from aggregates.business.contract import ContractAmended, ContractSigned
 from aggregates.ids import ContractId, DocumentId
 from aggregates.information.document import DocumentArchived, DocumentRegistered, DocumentVersionAdded
 from projections.rules.rule import Mode, Rule
-from projections.rules.templates.following import Completeness, Response
+from projections.rules.templates.following import Completeness, ResponseToEach
 from projections.rules.term import Limit
 
 CLASSIFIED = Completeness(
@@ -28,7 +28,7 @@ CLASSIFIED = Completeness(
     owed_by=Role.RECORDS,
 )
 
-FILED = Response(
+FILED = ResponseToEach(
     "R-INF-6",
     "What is signed is filed in time, to the byte.",
     cases=ContractId,

@@ -40,7 +40,7 @@ class Completeness(Rule):
     ) -> None:
         super().__init__(*args, **more)
         self.on, self.parts, self.before, self.share = on, parts, before, share
-        self.single = len(parts) == 1 and all(field is None for _, field in parts.values())
+        self._single = share is None and [field for _, field in parts.values()] == [None]
         self._brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
         for name, (events, field) in parts.items():
             for event in events:
@@ -57,7 +57,7 @@ class Completeness(Rule):
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
-        yield from ((event, self.note) for event in self._brought)
+        yield from ((event, self.answer if self._single else self.note) for event in self._brought)
         yield from ((event, self.use) for event in self.before)
         yield from ((event, self.end) for event in self.over)
 
@@ -76,12 +76,14 @@ class Completeness(Rule):
             return self.missed(row, record, reference)
         return self.done(row, record)
 
+    def answer(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """The only thing that is owed has come."""
+        return row if row is None or row.state is not OWED else answered(self, row, record, reference)
+
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Some of it has come, perhaps the last, or is there no more."""
         if row is None or (row.state is not OWED and not (row.state is DONE and self.share)):
             return row
-        if self.single:
-            return answered(self, row, record, reference)
         known, event = row.evidence or {}, record.event
         evidence = dict(known)
         for name, field in self._brought[type(event)]:
@@ -108,39 +110,37 @@ def is_filled_in(value: Any) -> bool:
 
 
 class Response(Completeness):
-    """After one of `on`, one of `then` follows in time, or with `every` each of them.
-
-    `same`: what follows counts only for that of `on` which says the same in these fields; each is owed by itself, in
-    its own time.
-    """
+    """After one of `on`, one of `then` follows in time, or with `every` each of them."""
 
     template = "Response"
 
-    def __init__(
-        self, *args: Any, on: Events, then: Events, every: bool = False, same: Held | None = None, **more: Any
-    ) -> None:
+    def __init__(self, *args: Any, on: Events, then: Events, every: bool = False, **more: Any) -> None:
         parts: Parts = {event.__name__: ((event,), None) for event in then} if every else {"answer": (then, None)}
         super().__init__(*args, on=on, parts=parts, **more)
-        self.same = same or {}
+
+
+class ResponseToEach(Response):
+    """What follows counts only for that of `on` which says the `same` in these fields; each is owed by itself, in its
+    own time."""
+
+    def __init__(self, *args: Any, on: Events, then: Events, same: Held, **more: Any) -> None:
+        super().__init__(*args, on=on, then=then, **more)
+        self.same = same
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
-        if not self.same:
-            return super().begin(row, record, reference)
         wanted = {} if row is None or row.state is DONE else row.parties or {}
         row = super().begin(row, record, reference)
         return replace(row, parties={**wanted, said(record, self.same): record.effective_at.isoformat()})
 
-    def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Some of it has come, perhaps the last; of several that are owed the one that is meant."""
-        if not self.same:
-            return super().note(row, record, reference)
+    def answer(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """Of several that are owed the one that is meant has come."""
         wanted = {} if row is None or row.parties is None else row.parties
         found = said(record, self.same)
         if row is None or row.state is not OWED or found not in wanted:
             return row
         left = {name: since for name, since in wanted.items() if name != found}
         if not left:
-            return super().note(row, record, reference)
+            return super().answer(row, record, reference)
         since = min(map(datetime.fromisoformat, left.values()))
         due = row.due_from(since, 0, reference)
         if is_late(row, record):
@@ -283,9 +283,9 @@ class Cadence(Rule):
         """It came, in time or not; the next one is owed from here on."""
         if row is None or row.state is not OWED:
             return row
-        if is_late(row, record):
+        at, decided_by, due = record.effective_at, record.position, row.due_at
+        if due is not None and at > due:
             row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
-        at, decided_by = record.effective_at, record.position
         due = row.due_from(at, 0, reference)
         return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
 
