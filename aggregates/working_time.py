@@ -86,6 +86,7 @@ class WorkingTime:
         self._first, self._last = min(self.years, default=0), max(self.years, default=0)
         turns = range(self._first, self._last + 2) if self.years else ()
         self._turns = [datetime(year, 1, 1, tzinfo=zone).timestamp() for year in turns]
+        self._lies_in = [(day.year, self._turns[day.year - self._first + 1]) for day, _ in shifts]
         self._last_asked: _Asked = (None, 0.0, None, 0.0, 0.0)
 
     def after(self, start: datetime, amount: timedelta) -> datetime:
@@ -98,7 +99,8 @@ class WorkingTime:
 
     def due(self, start: datetime, seconds: float) -> datetime | None:
         """The same of some seconds, None past the end: so rules ask, and much of the past has no calendar."""
-        _, begin, year, over, worked = self._asked(start)
+        known = self._last_asked
+        _, begin, year, over, worked = known if known[0] is start else self._asked(start)
         if year is None:
             return None
         target = worked + seconds
@@ -131,15 +133,21 @@ class WorkingTime:
 
     def _asked(self, start: datetime) -> _Asked:
         """Where an instant lies; found once for all that begins with the same event."""
-        known = self._last_asked
-        if known[0] is not start:
-            begin = start.timestamp()
-            year = self._first + bisect_right(self._turns, begin) - 1
-            known = (start, begin, None, 0.0, 0.0)
-            if year in self._days:
-                known = (start, begin, year, self._turns[year - self._first + 1], self._worked(begin))
-            self._last_asked = known
-        return known
+        if self._last_asked[0] is start:
+            return self._last_asked
+        begin = start.timestamp()
+        place = bisect_right(self._begins, begin) - 1
+        year, over = self._lies_in[place] if place >= 0 else (0, begin)
+        if begin < over:  # the shift that began last was of the same year
+            shift, end = self._begins[place], self._ends[place]
+            worked = self._before[place] + (begin if begin < end else end) - shift  # noqa: FURB136  # asked by millions
+        elif (year := self._first + bisect_right(self._turns, begin) - 1) in self._days:
+            over, worked = self._turns[year - self._first + 1], self._worked(begin)
+        else:
+            self._last_asked = (start, begin, None, 0.0, 0.0)
+            return self._last_asked
+        self._last_asked = (start, begin, year, over, worked)
+        return self._last_asked
 
     def _year_of(self, instant: float) -> int:
         return datetime.fromtimestamp(instant, self.zone).year

@@ -85,6 +85,7 @@ AWAITED, ACCEPTED, CONTESTED, SETTLED = Answer
 ORDER: Mapping[Stage, int] = {stage: n for n, stage in enumerate(Stage)}
 IS_OPEN: LiteralString = "status NOT IN ('closed', 'withdrawn', 'converted')"
 ENDED = frozenset({CLOSED, WITHDRAWN, CONVERTED})
+SECONDS_A_DAY = 86_400
 
 
 class ComplaintRow(Row):
@@ -290,14 +291,14 @@ def _counted(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
     at, origin = record.effective_at, record.origin
     if origin is not None and origin.part != 0:  # of the events that one line became, the first stands for the line
         return replace(row, last_at=at)
-    silence, longest = int((at - row.silent_since).total_seconds()), row.longest_silence_seconds
-    who, work = record.person, row.work
+    silence, longest, who, work = at - row.silent_since, row.longest_silence_seconds, record.person, row.work
+    silent = silence.days * SECONDS_A_DAY + silence.seconds
     return replace(
         row,
         last_at=at,
         silent_since=at,
         events=row.events + 1,
-        longest_silence_seconds=max(longest, silence),
+        longest_silence_seconds=longest if longest > silent else silent,  # noqa: FURB136  # no call for each event
         work={**work, who: work.get(who, 0) + 1},
     )
 

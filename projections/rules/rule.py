@@ -123,10 +123,10 @@ class Rule:
         """The events that this rule is about."""
         return tuple(dict.fromkeys(event for event, _ in self.handlers()))
 
-    def case_of(self, record: Recorded[Any]) -> AnyId:
+    def case_of(self, record: Recorded[Any]) -> str:
         """Whose case an event belongs to."""
-        field = self.case_in and self.case_in.get(type(record.event))
-        return AnyId(record.stream_id if not field else getattr(record.event, field))
+        field = self.case_in.get(type(record.event))
+        return record.stream_id if not field else str(getattr(record.event, field))
 
     def _in_common(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.shelve) for event in self.shelved)
@@ -153,29 +153,34 @@ class Rule:
         if row is not None and row.state is SHELVED:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
-        named = None if row is None else row.named
-        version, allowed = (None, None) if limit is None else limit.allows(at, reference, named)
-        due = None if allowed is None else ending(*allowed, at, 0, reference)
-        begun = replace(
-            self._blank,
-            case_id=self.case_of(record),
-            began_at=at,
-            began_by=record.position,
-            imported=origin is not None,
-            since_at=at,
-            due_at=due,
-            alarm_at=due,
-            version=None if version is None else version.position,
-            calendar=None if limit is None else reference.calendar,
-            term_seconds=None if allowed is None else allowed.seconds,
-            around_the_clock=allowed is not None and allowed.around_the_clock,
-        )
+        case = self.case_of(record) if self.case_in else record.stream_id
+        if limit is None:
+            begun = replace(self._blank, case_id=case, began_at=at, began_by=record.position)
+        else:
+            version, allowed = limit.allows(at, reference, None if row is None else row.named)
+            seconds, around_the_clock = allowed or (None, False)
+            due = None if seconds is None else ending(seconds, around_the_clock, at, 0, reference)
+            begun = replace(
+                self._blank,
+                case_id=case,
+                began_at=at,
+                began_by=record.position,
+                since_at=at,
+                due_at=due,
+                alarm_at=due,
+                version=None if version is None else version.position,
+                calendar=reference.calendar,
+                term_seconds=seconds,
+                around_the_clock=around_the_clock,
+            )
         if row is not None:
             begun = _after_another(row, begun)
-        if origin is not None and not reference.could_tell(origin.source, self.needed):
-            undue: dict[str, Any] = {"due_at": None, "alarm_at": None}
-            return replace(begun, verdict=UNDETERMINABLE, state=DONE, **undue)
-        return begun
+        if origin is None:
+            return begun
+        begun = replace(begun, imported=True)
+        if reference.could_tell(origin.source, self.needed):
+            return begun
+        return replace(begun, verdict=UNDETERMINABLE, state=DONE, due_at=None, alarm_at=None)
 
     def measured(self, row: DutyRow | None, _record: Recorded[Any], _reference: Reference) -> DutyRow | None:
         """A calendar has come, by which what waited for it is due now: that is looked at before each event."""
@@ -216,16 +221,18 @@ class Rule:
         after that is measured by it too."""
         if row is None or self.within is None or self.within.named_by is None:
             return row
-        row = replace(row, named=str(getattr(record.event, self.within.named_by[1])))
+        named = str(getattr(record.event, self.within.named_by[1]))
         if row.state is DONE:
-            return row
-        allowed = self.how_long(row, reference)
+            return replace(row, named=named)
+        allowed = self.within.allowed_by(row.version, row.began_at, reference, named)
         if allowed is None:
-            return replace(row, term_seconds=None, due_at=None, alarm_at=None)
+            return replace(row, named=named, term_seconds=None, due_at=None, alarm_at=None)
         seconds, around_the_clock = allowed
         owed = row.state is OWED
         due = ending(*allowed, row.since_at or row.began_at, row.spent_seconds, reference) if owed else None
-        return replace(row, term_seconds=seconds, around_the_clock=around_the_clock, due_at=due, alarm_at=due, told=0)
+        return replace(
+            row, named=named, term_seconds=seconds, around_the_clock=around_the_clock, due_at=due, alarm_at=due, told=0
+        )
 
     def shelve(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """Nobody owes anything for the time being; what was too late by then stays so."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aggregates.event import Event
 from aggregates.facts import Quantity, Unit
-from aggregates.text import Code
 from aggregates.value import Value
 from aggregates.working_time import NoCalendar
 from projections.reference import Reference, Version
@@ -37,7 +37,10 @@ class Limit(Value):
     ) -> tuple[Version | None, Term | None]:
         """The version in force at an instant, and how long what begins then may take by it, as far as that is known.
         `named`: the value named last."""
-        version = self.version(reference, at)
+        known = reference.in_force.get(self.parameter)
+        if known is None:
+            return None, None
+        version = known.at(at)
         return version, term(self.quantity(version, named or self.value), at, reference)
 
     def allowed_by(
@@ -48,14 +51,18 @@ class Limit(Value):
 
     def cited(self, reference: Reference, position: int | None) -> Version | None:
         """The version that a verdict cites by the position of its event."""
-        for version in reference.versions.get(Code(self.parameter), ()):
+        known = reference.in_force.get(self.parameter)
+        for version in () if known is None else known.versions:
             if version.position == position:
                 return version
         return None
 
     def quantity(self, version: Version | None, name: str | None) -> Quantity | None:
         """What a version says under a name; None where it says nothing."""
-        return None if version is None or name is None else version.values.get(Code(name))
+        if version is None:
+            return None
+        values: Mapping[Any, Quantity] = version.values  # any, for `Code` is a call, and is made for each of millions
+        return values.get(name)
 
 
 class Term(NamedTuple):

@@ -20,7 +20,10 @@ def is_late(row: DutyRow, record: Recorded[Any]) -> bool:
 
 def answered(rule: Rule, row: DutyRow, record: Recorded[Any], reference: Reference) -> DutyRow:
     """What was owed has been done: in time or too late."""
-    return rule.missed(row, record, reference) if is_late(row, record) else judged(rule, row, record)
+    if row.due_at is None:
+        return judged(rule, row, record)
+    late = record.effective_at > row.due_at
+    return rule.missed(row, record, reference) if late else rule.done(row, record)
 
 
 def judged(rule: Rule, row: DutyRow, record: Recorded[Any]) -> DutyRow:
