@@ -239,10 +239,17 @@ class SqliteKeys(KeyStore):
             self._db = sqlite3.connect(
                 file, timeout=SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False, cached_statements=64
             )
-            for pragma in ("secure_delete = ON", "journal_mode = WAL", "synchronous = FULL"):
-                self._db.execute(f"PRAGMA {pragma}")
-            for table in TABLES:
-                self._db.execute(table.format(schema="", bytes="blob", by_key="WITHOUT ROWID"))
+            try:
+                self._prepare()
+            except sqlite3.Error:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        for pragma in ("secure_delete = ON", "journal_mode = WAL", "synchronous = FULL"):
+            self._db.execute(f"PRAGMA {pragma}")
+        for table in TABLES:
+            self._db.execute(table.format(schema="", bytes="blob", by_key="WITHOUT ROWID"))
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """What a statement of a transaction finds."""

@@ -69,12 +69,12 @@ def create_app(
     conninfo: str, settings: Settings, runtime: Runtime | None = None, tracing: Tracing | None = None
 ) -> FastAPI:
     """The application around one log; its machinery starts and stops with it."""
-    runtime = runtime or Runtime(
-        conninfo, settings.zone, sealing(settings), tracing=tracing, contents=contents_of(settings)
-    )
     issuer = DevelopmentIssuer(settings.home, settings) if settings.development_issuer else None
     if issuer is None and settings.jwks_url is None:
         raise ValueError("Nobody could sign in: set YEWU_JWKS_URL to the address of your issuer's keys.")
+    runtime = runtime or Runtime(
+        conninfo, settings.zone, sealing(settings), tracing=tracing, contents=contents_of(settings)
+    )
     keys = issuer.keys if issuer is not None else PublishedKeys(settings.jwks_url or "")
     tokens = Tokens(keys, settings.issuer, settings.audience)
 

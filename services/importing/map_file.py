@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from importlib.resources import files
@@ -211,10 +212,12 @@ class _Reader:
         column, or_import = self._column(written.column, where), written.otherwise == IMPORT
         made = Time(column=column, format=form, hour=written.hour, zone=zone, or_import=or_import)
         try:
-            understood = (
-                form is None
-                or made.of(A_DAY.replace(tzinfo=zone).strftime(form)).astimezone(zone).date() == A_DAY.date()
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # a day without a year, which is refused below
+                understood = (
+                    form is None
+                    or made.of(A_DAY.replace(tzinfo=zone).strftime(form)).astimezone(zone).date() == A_DAY.date()
+                )
         except (Refused, ValueError):
             understood = False
         if not understood:

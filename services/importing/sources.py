@@ -102,6 +102,8 @@ class _Decoder:
         try:
             text = self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
+            if "BOM" in error.reason:  # since Python 3.13; until then it is the plain UnicodeError below
+                raise self._begins_otherwise() from None
             before = error.object[: error.start].decode(self._encoding, "replace")
             raise Refused(
                 "Line {line} of {file} is not {encoding}: say in the map which `encoding` the file has,"
@@ -111,13 +113,16 @@ class _Decoder:
                 encoding=self._encoding,
             ) from None
         except UnicodeError:
-            raise Refused(
-                "{file} does not begin like {encoding}: say in the map which `encoding` it has.",
-                file=self._file,
-                encoding=self._encoding,
-            ) from None
+            raise self._begins_otherwise() from None
         self._line += text.count("\n")
         return text
+
+    def _begins_otherwise(self) -> Refused:
+        return Refused(
+            "{file} does not begin like {encoding}: say in the map which `encoding` it has.",
+            file=self._file,
+            encoding=self._encoding,
+        )
 
 
 def _csv_rows(chunks: Iterable[bytes], form: Csv, file: str, limits: Limits) -> Iterator[SourceRow]:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from msgspec.structs import replace
 from starlette.types import ASGIApp
 
@@ -20,6 +21,7 @@ from aggregates.actor import Role
 from aggregates.event import Event
 from infra.child import free_port
 from infra.codec import Codec
+from infra.contents import contents_of
 from infra.read_model.as_of import AsOfBuilder
 from infra.read_model.follower import Follower
 from infra.read_model.projector import Projector
@@ -33,6 +35,7 @@ from services.http.app import create_app
 from services.http.development_issuer import DevelopmentIssuer
 from services.http.traced import Traced
 from services.keys import sealing_of
+from services.runtime import Runtime
 from services.up import found_now
 from tests.logins import as_role
 
@@ -110,6 +113,13 @@ def done(response: httpx.Response) -> Any:
     """The answer of a call that must have succeeded."""
     assert response.is_success, f"{response.status_code}: {response.text}"
     return response.json()
+
+
+@contextmanager
+def at_rest(database: str, settings: Settings) -> Iterator[FastAPI]:
+    """The application alone: its machinery is never started."""
+    with sealing_of(settings) as sealer:
+        yield create_app(database, settings, Runtime(database, settings.zone, sealer, contents=contents_of(settings)))
 
 
 @contextmanager

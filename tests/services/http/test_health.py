@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 import structlog
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import conninfo_to_dict
 
@@ -27,7 +28,7 @@ from services.composition import read_model
 from services.http.app import create_app
 from services.lags import LAGS, Lag
 from services.runtime import Runtime
-from tests.services.running import Yewu, done, wait_until
+from tests.services.running import Yewu, at_rest, done, wait_until
 
 NAME = "Zenobia Unmistakable"
 DASHBOARD = Path(__file__).parents[3] / "docs/grafana-dashboard.json"
@@ -237,10 +238,10 @@ def test_what_nobody_foresaw_is_logged_by_its_place_and_not_by_its_words(
 
 def test_the_database_is_not_asked_who_is_alive(database: str, tmp_path: Path) -> None:
     """Otherwise a database that is away would have every process restarted."""
-    app = create_app(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"}))
 
-    async def ask() -> httpx.Response:
+    async def ask(app: FastAPI) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://yewu") as client:
             return await client.get("/live")
 
-    assert done(asyncio.run(ask())) == {"live": True}
+    with at_rest(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"})) as app:
+        assert done(asyncio.run(ask(app))) == {"live": True}

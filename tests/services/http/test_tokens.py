@@ -30,7 +30,7 @@ from services.http.app import create_app
 from services.http.problems import Problem
 from services.http.tokens import OneKey, PublishedKeys, Tokens
 from services.who_may_read import OPEN
-from tests.services.running import Yewu, done
+from tests.services.running import Yewu, at_rest, done
 
 ISSUER, AUDIENCE, ANNA = "the-issuer", "yewu", "employee-anna"
 KEY, OTHER = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
@@ -353,7 +353,7 @@ def test_the_development_issuer_knows_only_who_is_on_record(yewu: Yewu, subject:
 
 def test_without_the_setting_there_is_no_development_issuer(database: str, tmp_path: Path) -> None:
     elsewhere = {"YEWU_HOME": str(tmp_path), "YEWU_JWKS_URL": "http://127.0.0.1:9/keys"}
-    app = create_app(database, Settings.read(elsewhere))
-    assert "/development/token" not in {getattr(route, "path", None) for route in app.router.routes}
+    with at_rest(database, Settings.read(elsewhere)) as app:
+        assert "/development/token" not in {getattr(route, "path", None) for route in app.router.routes}
     with pytest.raises(ValueError, match="YEWU_JWKS_URL"):
         create_app(database, Settings.read({"YEWU_HOME": str(tmp_path)}))

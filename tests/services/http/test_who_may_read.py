@@ -19,7 +19,6 @@ from infra.settings import Settings
 from services.catalogue import KERNEL_EVENTS
 from services.composition import AGGREGATES
 from services.http.access import VIEW_OF, own_readers_of
-from services.http.app import create_app
 from services.who_may_read import OPEN, readings, restricted_events
 from tests.conftest import new_database
 from tests.files import PDF
@@ -27,7 +26,7 @@ from tests.services.http.access_table import READS, RESTRICTED, Reads
 from tests.services.http.scenarios import things
 from tests.services.http.scenes.customers import seller
 from tests.services.http.scenes.legal import consultation
-from tests.services.running import Yewu, done, running, wait_until
+from tests.services.running import Yewu, at_rest, done, running, wait_until
 
 ROLES: list[Role] = [role for role in Role if role not in {Role.SERVICE, Role.CLOCK}]
 LISTS = {
@@ -196,8 +195,9 @@ def expected(reads: Reads, role: Role, relation: str, *, listed: bool) -> str:
 
 def test_the_table_has_every_address_that_is_read(database: str, tmp_path: Path) -> None:
     assert set(READS) == {route for route, _ in readings()}
-    app = create_app(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"}))
-    served = {route.path for route in app.router.routes if isinstance(route, Route) and "GET" in (route.methods or ())}
+    with at_rest(database, Settings.read({"YEWU_HOME": str(tmp_path), "YEWU_DEVELOPMENT_ISSUER": "on"})) as app:
+        routes = app.router.routes
+    served = {route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())}
     listed = {"/events" if "/events" in r else r for r in READS if not r.startswith(("/streams", "/about"))}
     assert served == listed | set(OPEN) | {"/streams/{id}", "/about/{id}"}
 
