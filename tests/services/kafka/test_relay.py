@@ -222,10 +222,10 @@ def test_a_topic_that_has_lost_everything_is_noticed_and_filled_when_that_is_all
 def test_where_a_partition_has_lost_something_it_is_sent_from_there_though_relays_are_killed(
     relay: Callable[[], Relay], cluster: Cluster, db: Db
 ) -> None:
-    level(relay())
+    level(relay()).tell(RelayState.RUNNING)
     topic = f"{cluster.prefix}.complaint.events"
     made_anew(cluster, topic)
-    db.execute("INSERT INTO yewu.republish DEFAULT VALUES")
+    db.execute("DELETE FROM yewu.relay; INSERT INTO yewu.republish DEFAULT VALUES")  # as `yewu kafka republish` does
     first = relay()
     assert first.position == 0
     first.step()
