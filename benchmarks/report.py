@@ -105,12 +105,13 @@ def kept(results: Mapping[str, Measured], about: Mapping[str, Any]) -> dict[str,
 
 def with_results(document: dict[str, Any], results: Mapping[str, Measured], about: Mapping[str, Any]) -> dict[str, Any]:
     """A document with these figures in it, in the place of earlier ones of the same works."""
-    for name in ("spread", "yardstick", "rates", "memory_mib"):
+    for name in ("spread", "yardstick", "python", "rates", "memory_mib"):
         document.setdefault(name, {})
     for measured in results.values():
         for key, figure in measured.figures.items():
             document[key] = _rounded(figure.median)
             document["spread"][key] = [_rounded(figure.least), _rounded(figure.most)]
+            document["python"][key] = about["python"]
             if measured.yardstick is not None:
                 document["yardstick"][key] = _rounded(measured.yardstick.median)
         for name, rate in measured.rates.items():
@@ -125,20 +126,19 @@ def table(document: Mapping[str, Any]) -> str:
     about, spread, yardsticks = document["machine"], document["spread"], document["yardstick"]
     lines = [
         (
-            f"`make bench` on {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}; Python"
-            f" {about['python']}, PostgreSQL {about['postgresql']}; 8 KiB made durable in {about['fsync_us']} µs."
-            " Each work as it was measured last."
+            f"`make bench` on {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}; PostgreSQL"
+            f" {about['postgresql']}; 8 KiB made durable in {about['fsync_us']} µs. Each work as it was measured last."
         ),
         "",
-        "| work | key | median | least – most | wanted | |",
-        "|---|---|--:|--:|--:|---|",
+        "| work | key | median | least – most | wanted | | Python |",
+        "|---|---|--:|--:|--:|---|---|",
     ]
     for key, target in TARGETS.items():
         if key in document:
             median, yardstick = document[key], yardsticks.get(key)
             met = "met" if target.met(median, yardstick) else "**missed**"
-            cells = target.work, f"`{key}`", _said(median), _between(*spread[key]), target.said(yardstick), met
-            lines.append(f"| {' | '.join(cells)} |")
+            figures = _said(median), _between(*spread[key]), target.said(yardstick)
+            lines.append(f"| {' | '.join((target.work, f'`{key}`', *figures, met, document['python'][key]))} |")
     lines += ["", "| rate | a second | least – most |", "|---|--:|--:|"]
     lines += [f"| {name} | {_said(rate[0])} | {_between(*rate[1:])} |" for name, rate in document["rates"].items()]
     lines += ["", "| yardstick beside | single-row INSERTs a second |", "|---|--:|"]
