@@ -172,15 +172,14 @@ class _Attribution(Value, forbid_unknown_fields=False):
 
 _open = msgspec.json.Decoder(Envelope).decode
 _open_attribution = msgspec.json.Decoder(_Attribution).decode
-is_attributed = re.compile(rb'"o(n_behalf_of|rigin)"').search
-"""Does an envelope say more of that than its actor? Only the name of a field can match: a quotation mark inside a text
-is escaped."""
+_is_attributed = re.compile(rb'"o(n_behalf_of|rigin)"').search
+"""Only the name of a field can match: a quotation mark inside a text is escaped."""
 
 
 def attribution(actor_id: str, meta: bytes) -> tuple[str, Origin | None]:
     """For whom an event was recorded, and where it was imported from. Hardly any envelope has more to say than the
     actor, so few are decoded for it."""
-    if is_attributed(meta) is None:
+    if _is_attributed(meta) is None:
         return actor_id, None
     found = _open_attribution(meta)
     return found.on_behalf_of or actor_id, found.origin

@@ -7,7 +7,7 @@ from datetime import UTC
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from aggregates.event import Event, Recorded, attribution, is_attributed
+from aggregates.event import Event, Recorded, attribution
 from aggregates.ids import kind_of
 from infra.read_model.lines import Decoding, Line, Poisoned
 from infra.read_model.parking import Parking, Touched, Unreadable
@@ -73,7 +73,7 @@ class Engine:
             else:
                 last, kind = stream_id, kind_of(stream_id)
             try:
-                person, origin = (actor_id, None) if is_attributed(meta) is None else attribution(actor_id, meta)
+                person, origin = attribution(actor_id, meta)
             except Exception as problem:
                 raise Poisoned(position, stream_id, name, "whoever asks for its person", problem) from problem
             try:

@@ -82,13 +82,11 @@ class Table:
 
         Misplaced if one lies under a key that is not its own.
         """
-        key_of, documents = self.key_of, self._documents
+        checked, documents = self.checked, self._documents
         for key, row in shelf.items():
             if row is None:
                 continue
-            if key_of(row) != key:
-                raise self._misplaced(key, row)
-            line = list(astuple(row))
+            line = list(astuple(checked(key, row)))
             for place in documents:
                 if line[place] is not None:
                     line[place] = JSONB + to_json(line[place])
@@ -104,7 +102,7 @@ class Table:
     def checked(self, key: KeyValue, row: Row) -> Row:
         """The row, if it lies under its own key; else Misplaced."""
         if self.key_of(row) != key:
-            raise self._misplaced(key, row)
+            raise Misplaced(f"a step made a row {self.key_of(row)} of {self.name} for an event about {key}")
         return row
 
     def key_as_row(self, key: KeyValue) -> dict[str, str]:
@@ -154,9 +152,6 @@ class Table:
     IF made ? '{self.name}' THEN
         INSERT INTO {schema}.{self.name} ({fields}) SELECT {fields} FROM {self._set(schema, "made")}
         ON CONFLICT ({_list(self.keys)}) DO {f"UPDATE SET {news}" if rest else "NOTHING"}; END IF;"""
-
-    def _misplaced(self, key: KeyValue, row: Row) -> Misplaced:
-        return Misplaced(f"a step made a row {self.key_of(row)} of {self.name} for an event about {key}")
 
     def _set(self, schema: str, argument: str) -> str:
         return f"jsonb_populate_recordset(NULL::{schema}.{self.name}, {argument} -> '{self.name}')"

@@ -123,11 +123,6 @@ class Rule:
         """The events that this rule is about."""
         return tuple(dict.fromkeys(event for event, _ in self.handlers()))
 
-    def case_of(self, record: Recorded[Any]) -> str:
-        """Whose case an event belongs to."""
-        field = self.case_in.get(type(record.event))
-        return record.stream_id if not field else str(getattr(record.event, field))
-
     def _in_common(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.shelve) for event in self.shelved)
         yield from ((event, self.resume) for event in self.resumed)
@@ -153,7 +148,8 @@ class Rule:
         if row is not None and row.state is SHELVED:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
-        case = self.case_of(record) if self.case_in else record.stream_id
+        elsewhere = self.case_in.get(type(record.event))
+        case = record.stream_id if elsewhere is None else str(getattr(record.event, elsewhere))
         if limit is None:
             begun = replace(self._blank, case_id=case, began_at=at, began_by=record.position)
         else:

@@ -37,10 +37,7 @@ class Limit(Value):
     ) -> tuple[Version | None, Term | None]:
         """The version in force at an instant, and how long what begins then may take by it, as far as that is known.
         `named`: the value named last."""
-        known = reference.in_force.get(self.parameter)
-        if known is None:
-            return None, None
-        version = known.at(at)
+        version = self.version(reference, at)
         return version, term(self.quantity(version, named or self.value), at, reference)
 
     def allowed_by(

@@ -124,7 +124,7 @@ class ResponseToEach(Response):
     own time."""
 
     def __init__(self, *args: Any, on: Events, then: Events, same: Held, **more: Any) -> None:
-        super().__init__(*args, on=on, then=then, **more)
+        super().__init__(*args, on=on, then=then, every=False, **more)
         self.same = same
 
     def begin(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow:
@@ -283,9 +283,9 @@ class Cadence(Rule):
         """It came, in time or not; the next one is owed from here on."""
         if row is None or row.state is not OWED:
             return row
-        at, decided_by, due = record.effective_at, record.position, row.due_at
-        if due is not None and at > due:
+        if is_late(row, record):
             row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
+        at, decided_by = record.effective_at, record.position
         due = row.due_from(at, 0, reference)
         return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
 
