@@ -18,11 +18,12 @@ from aggregates.organisation.calendar import Calendar
 from aggregates.organisation.department import DepartmentFounded, RoleAssigned, UnitEstablished
 from aggregates.people.employee import Employee, EmployeeRegistered
 from aggregates.text import Code, Personal, Text
-from benchmarks.stories import Act, Cast, Stream, told_side_by_side
+from benchmarks.cast import Act, Cast, Stream
+from benchmarks.stories import told_side_by_side
 from infra.backup import COLUMN_TYPES
 from infra.codec import Codec, envelope_bytes
 from infra.commands import Command
-from services.composition import COMMANDS
+from services.composition import COMMANDS, INNER_COMMANDS
 from services.founding import ROOT_UNIT, TEAMS
 from services.founding_calendars import ANNOUNCED
 from services.founding_defaults import DEFAULT_PARAMETERS
@@ -35,7 +36,7 @@ Row: TypeAlias = tuple[Any, ...]
 COPY = """
 COPY yewu.log (position, stream_id, version, type, schema, event_id, recorded_at, effective_at, actor_id, command_id,
                data, tags, meta) FROM STDIN (FORMAT binary)"""
-_COMMANDS = {command.slug: command for command in COMMANDS}
+_COMMANDS = {**INNER_COMMANDS, **{command.slug: command for command in COMMANDS}}
 
 
 def fill(conninfo: str, events: int, seed: int = 1) -> None:
@@ -59,7 +60,7 @@ class Teller:
     def __init__(self, dice: Random, begin: datetime, step: timedelta) -> None:
         self.position, self.recorded_at = 0, begin
         self._dice, self._step, self._codec = dice, step, Codec(Event.known.values())
-        self._cast = Cast(dice)
+        self._cast = Cast(dice, begin + step)
 
     def rows(self, events: int) -> Iterator[Row]:
         """The first so many rows of the log."""
@@ -102,6 +103,7 @@ class Teller:
         events = decide(act.stream.state, command.method, **given)
         meta = envelope_bytes(self._envelope(act, command))
         yield from self._recorded(act.stream, events, at, act.by.id, self._uuid(), meta)
+        self._cast.now = self.recorded_at + self._step
 
     def _recorded(
         self, stream: Stream, events: Iterable[Event], at: datetime, actor_id: str, command_id: UUID, meta: bytes
@@ -120,6 +122,7 @@ class Teller:
         settings = {wanted.parameter or "": 1 for wanted in command.facts if wanted.type is Setting}
         facts = {wanted.name: self.position for wanted in command.facts if wanted.type is not Setting}
         return Envelope(
+            kind=act.by.kind,
             roles=tuple(sorted(act.by.roles)),
             command=command.slug,
             clause=command.declaration.clause,

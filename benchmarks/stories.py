@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
-from uuid import UUID
+from typing import Any
 
 from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.business.customer import Customer
-from aggregates.event import Aggregate
-from aggregates.facts import Post, Quantity, Setting, Unit
-from aggregates.ids import THE_DEPARTMENT, CustomerId, EmployeeId
-from aggregates.organisation.department import Department
-from aggregates.organisation.parameter import Parameter
+from aggregates.facts import CustomerStanding
+from aggregates.ids import CustomerId
 from aggregates.organisation.waiver import Waiver
 from aggregates.people.employee import Employee
 from aggregates.service.complaint import Complaint, Complexity, Conversion, Severity
 from aggregates.text import Code
+from benchmarks.cast import FAR_AWAY, SETTINGS, UNITS, Act, Cast, Story, Stream, post_of, without_limit
+from benchmarks.sales import filing_plan, market, opportunity
 from services.founding_defaults import DEFAULT_PARAMETERS, DefaultParameter
 
-SERVICE = Code("customer-service")
-UNITS = (Code("business-development"), Code("project-management"), Code("data-analysis"))
 CHANNELS = ("phone", "mail", "visit", "web")
 CATEGORIES = ("delivery", "quality", "billing", "behaviour", "contract", "heating")
 FACTS = (
@@ -49,76 +45,27 @@ LESSONS = (
 OPEN_CASES = 400
 """Stories that go on side by side."""
 
-(REMEDIES,) = (p for p in DEFAULT_PARAMETERS if p.number == "P-38")
-LIMITS = Setting(number=REMEDIES.number, values=REMEDIES.values)
-FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
-NO_LIMIT = Setting(number=Code("P-31"), values={Code("limit"): Quantity(amount=Decimal(100 * 365), unit=Unit.DAY)})
-
-
-class Stream:
-    """One thing as it stands while its story is told."""
-
-    def __init__(self, stream_id: str, state: Aggregate) -> None:
-        self.id, self.state, self.version = stream_id, state, 0
-
-
-class Act(NamedTuple):
-    """One command that somebody gives, with the facts it asks for; `late`: so long ago it was true."""
-
-    stream: Stream
-    command: str
-    by: Actor
-    arguments: dict[str, Any]
-    late: timedelta | None = None
-
-
-Story: TypeAlias = Iterator[Act]
-
-
-class Cast:
-    """Who works in the department, who its customers are, and what there is only one of."""
-
-    def __init__(self, dice: Random) -> None:
-        self.dice = dice
-        self.department = Stream(THE_DEPARTMENT, Department())
-        self.parameters = [Stream(f"parameter-{p.number}", Parameter()) for p in DEFAULT_PARAMETERS]
-        self.manager = self._person(Role.MANAGER, Code("department"))
-        self.lead = self._person(Role.CUSTOMER_SERVICE_LEAD, SERVICE)
-        self.analyst = self._person(Role.DATA_LEAD, Code("data-analysis"))
-        self.clerks = [self._person(Role.CUSTOMER_SERVICE, SERVICE) for _ in range(8)]
-        self.members = [self._person(Role.MEMBER, dice.choice(UNITS)) for _ in range(12)]
-        self.customers: list[CustomerId] = []
-        self.waivers = 0
-
-    @property
-    def staff(self) -> list[Actor]:
-        """Everybody but the manager, who was there first."""
-        return [self.lead, self.analyst, *self.clerks, *self.members]
-
-    def new_id(self, kind: str) -> str:
-        """The id of a stream that does not exist."""
-        return f"{kind}-{UUID(int=self.dice.getrandbits(128), version=4)}"
-
-    def _person(self, role: Role, unit: Code) -> Actor:
-        return Actor(id=self.new_id("employee"), roles=frozenset({role, Role.EMPLOYEE}), areas=frozenset({unit}))
+LIMITS = SETTINGS[Code("P-38")]
 
 
 def stories(cast: Cast) -> Iterator[Story]:
     """One after the other, without end: first who works here and who the first customers are."""
     for person in cast.staff:
         yield employment(cast, person)
+    yield filing_plan(cast)
     for _ in range(20):
         yield acquaintance(cast)
-    kinds = (complaint, acquaintance, hiring, revision)
+    yield market(cast)
+    kinds = {complaint: 830, opportunity: 350, acquaintance: 160, duplicate: 4, revision: 7, hiring: 3, market: 2}
     while True:
-        (kind,) = cast.dice.choices(kinds, (830, 160, 3, 7))
+        (kind,) = cast.dice.choices([*kinds], [*kinds.values()])
         yield kind(cast)
 
 
 def told_side_by_side(cast: Cast) -> Iterator[Act]:
     """The acts of many stories, mingled as in a real log; those of one story in their order."""
     coming = stories(cast)
-    for story in (next(coming) for _ in range(len(cast.staff) + 20)):
+    for story in (next(coming) for _ in range(len(cast.staff) + 22)):
         yield from story
     going_on = [next(coming) for _ in range(OPEN_CASES)]
     while True:
@@ -176,7 +123,7 @@ def acquaintance(cast: Cast) -> Story:
     customer = Stream(cast.new_id("customer"), Customer())
     told = {"name": f"Customer {customer.id[-6:]}", "source": "fair", "region": "east", "segment": dice.choice("ABC")}
     yield Act(customer, "customer.register", clerk, told)
-    cast.customers.append(CustomerId(customer.id))
+    cast.customers.append(customer)
     yield Act(customer, "customer.add_contact", clerk, {"name": "Mrs Wu", "phone": "+86 10 5555 0100"})
     yield _ownership(cast, customer)
     for _ in range(dice.randrange(4)):
@@ -187,12 +134,25 @@ def acquaintance(cast: Cast) -> Story:
         yield Act(customer, "customer.end_contact", clerk, {"contact": "C-1"})
 
 
+def duplicate(cast: Cast) -> Story:
+    """A second file of a customer who has one."""
+    clerk, other = cast.dice.choice(cast.clerks), cast.some_customer()
+    customer = Stream(cast.new_id("customer"), Customer())
+    yield Act(customer, "customer.register", clerk, {"name": f"Customer {other.id[-6:]} Ltd.", "source": "web"})
+    other_id = CustomerId(other.id)
+    facts = {
+        "into": CustomerStanding(customer_id=other_id),
+        "file": CustomerStanding(customer_id=CustomerId(customer.id)),
+    }
+    yield Act(customer, "customer.merge", cast.manager, {"into_id": other_id, **facts})
+
+
 def complaint(cast: Cast) -> Story:
     """A complaint from its receipt to one of its ends."""
     dice, clerk = cast.dice, cast.dice.choice(cast.clerks)
     stream = Stream(cast.new_id("complaint"), Complaint())
     received = {
-        "customer_id": dice.choice(cast.customers[-2000:]),
+        "customer_id": CustomerId(cast.some_customer().id),
         "channel": dice.choice(CHANNELS),
         "facts": FACTS,
         "remedy_sought": "The missing crates by Friday, and half a day's wages of two fitters.",
@@ -229,7 +189,7 @@ def _handling(cast: Cast, stream: Stream, clerk: Actor) -> Story:
         )
     else:
         yield Act(stream, "complaint.accept_responsibility", handler, {})
-    yield Act(stream, "complaint.assign", clerk, {"handler_id": handler.id, "handler": _post(handler)})
+    yield Act(stream, "complaint.assign", clerk, {"handler_id": handler.id, "handler": post_of(handler)})
     for _ in range(dice.randrange(1, 3)):
         found = {"findings": FINDINGS, "root_cause": dice.choice(("loading", "planning"))}
         yield Act(stream, "complaint.record_investigation", handler, found)
@@ -247,7 +207,7 @@ def _waiver(cast: Cast, complaint: Stream, clerk: Actor) -> Story:
     stream = Stream(cast.new_id("waiver"), Waiver())
     asked = {"rule": "R-CS-6", "case_id": complaint.id, "expires_at": FAR_AWAY, "grounds": "The customer is at sea."}
     yield Act(stream, "waiver.request", clerk, asked)
-    yield Act(stream, "waiver.approve", cast.manager, {"longest": NO_LIMIT})
+    yield Act(stream, "waiver.approve", cast.manager, {"longest": without_limit("P-31")})
 
 
 def _settlement(cast: Cast, stream: Stream, clerk: Actor, handler: Actor) -> Story:
@@ -277,7 +237,7 @@ def _settlement(cast: Cast, stream: Stream, clerk: Actor, handler: Actor) -> Sto
 
 def _ownership(cast: Cast, customer: Stream) -> Act:
     owner = cast.dice.choice(cast.clerks)
-    return Act(customer, "customer.assign_owner", cast.manager, {"owner_id": owner.id, "owner": _post(owner)})
+    return Act(customer, "customer.assign_owner", cast.manager, {"owner_id": owner.id, "owner": post_of(owner)})
 
 
 def _judgement(dice: Random) -> dict[str, Any]:
@@ -287,7 +247,3 @@ def _judgement(dice: Random) -> dict[str, Any]:
         "safety_or_legal": dice.random() < 0.1,
         "complexity": dice.choice(tuple(Complexity)),
     }
-
-
-def _post(person: Actor) -> Post:
-    return Post(employee_id=EmployeeId(person.id), roles=person.roles, areas=person.areas)
