@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -35,7 +36,6 @@ SETTINGS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "max_connections": "100",
-    "shared_buffers": "512MB",
     "max_wal_size": "2GB",
     "wal_compression": "off",
     "log_min_messages": "warning",
@@ -43,11 +43,23 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
 }
 
+MOST_BUFFERS = 2 << 30
+"""Bytes that hold a log of a million events with all its rows."""
+LIMIT_OF_MEMORY = Path("/sys/fs/cgroup/memory.max")
+
 LOGINS = [role for role in DatabaseRole if role is not DatabaseRole.OWNER]
 
 SECONDS_TO_RECOVER = 300
 SECONDS_TO_STOP = 60
 LONGEST_SOCKET_FOLDER = 100 - len(f"/.s.PGSQL.{PORT}")
+
+
+def buffers() -> str:
+    """A quarter of the memory that this machine has or our container may use, as PostgreSQL advises, up to a limit."""
+    total = psutil.virtual_memory().total
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        total = min(total, int(LIMIT_OF_MEMORY.read_text()))
+    return f"{min(total // 4, MOST_BUFFERS) >> 20}MB"
 
 
 class EmbeddedPostgresError(Exception):
@@ -85,7 +97,7 @@ class EmbeddedPostgres:
         self._data = self.home / "pg"
         self._socket_folder = _socket_folder(self.home)
         self._binaries = find_binaries() if binaries is None else binaries.resolve()
-        self._settings = {**SETTINGS, **settings}
+        self._settings = {**SETTINGS, "shared_buffers": buffers(), **settings}
         self._account = _account()
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None

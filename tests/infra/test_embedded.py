@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -119,6 +120,26 @@ def test_settings_come_on_top_of_ours_and_what_is_committed_is_on_the_disk(home:
         assert shown == ["20", "8MB", "2GB", "UTC"]
         durable = [ask(postgres, f"show {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")]
         assert durable == ["on", "on", "on"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit", "wanted"),
+    [
+        (24 << 30, None, "2048MB"),
+        (4 << 30, None, "1024MB"),
+        (4 << 30, "max", "1024MB"),
+        (64 << 30, str(1 << 30), "256MB"),
+        (1 << 30, str(64 << 30), "256MB"),
+    ],
+)
+def test_a_quarter_of_the_memory_is_for_pages_also_in_a_container(
+    machine: int, limit: str | None, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=machine))
+    monkeypatch.setattr(embedded, "LIMIT_OF_MEMORY", tmp_path / "memory.max")
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit + "\n")
+    assert embedded.buffers() == wanted
 
 
 def test_order_and_checksums_are_the_same_whatever_the_callers_language_and_path(
