@@ -143,14 +143,16 @@ def running(
         Settings.read({"YEWU_HOME": str(home), "YEWU_DEVELOPMENT_ISSUER": "on", "YEWU_PORT": str(port)}),
         **settings,
     )
-    stop = threading.Event()
+    stop, follows = threading.Event(), threading.Event()
     model = read_model(Codec(Event.known.values()))
+    make_follower = Follower if projecting is None else projecting.follower
+
+    def follower(*told: Any) -> Follower:
+        follows.set()
+        return make_follower(*told)
+
     threads = [
-        threading.Thread(
-            target=Projector(projector, model, follower=Follower if projecting is None else projecting.follower).run,
-            args=(stop,),
-            name="projector",
-        ),
+        threading.Thread(target=Projector(projector, model, follower=follower).run, args=(stop,), name="projector"),
         threading.Thread(
             target=AsOfBuilder(projector, model, zone=all_settings.zone).run, args=(stop,), name="builder"
         ),
@@ -168,6 +170,7 @@ def running(
     yewu = Yewu(f"http://127.0.0.1:{port}", DevelopmentIssuer(home, all_settings), manager_id, database, home)
     try:
         wait_until(lambda: _ready(yewu.address))
+        wait_until(follows.is_set)  # from here on the projector says nothing more about how it built the schema
         yield yewu
     finally:
         yewu.close()

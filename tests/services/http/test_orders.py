@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import uuid4
 
@@ -115,6 +116,7 @@ def test_whoever_is_a_moment_behind_the_database_is_not_told_that_something_late
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # of another class
             return datetime.now(tz) - timedelta(seconds=0.5)
 
+    time.sleep(0.5)  # so that the manager has been in office for a while by that clock, too
     monkeypatch.setattr("infra.dispatcher.datetime", Behind)
     employee_id = yewu.employee()
     changed = yewu.manager.post(f"/employees/{employee_id}/change-details", json={"name": "Anne"})
