@@ -222,6 +222,8 @@ def _settlement(cast: Cast, stream: Stream, clerk: Actor, handler: Actor) -> Sto
         offer = {"remedy": "Express delivery and a discount.", "cost": cost, "limits": LIMITS}
         yield Act(stream, "complaint.propose_resolution", handler, offer)
         yield Act(stream, "complaint.communicate_decision", handler, told)
+        if dice.random() < 0.1:
+            yield Act(stream, "complaint.remind_customer", handler, told)
         content = dice.random()
         if content < 0.85:
             said = {"evidence": "Said so on the phone.", "channel": "phone", "score": dice.randrange(1, 6)}

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.event import LegacyRecordImported, Recorded
+from aggregates.facts import Quantity
 from aggregates.ids import ComplaintId, CustomerId, EmployeeId
 from aggregates.readers import Readers
 from aggregates.service.complaint import (
@@ -27,7 +28,9 @@ from aggregates.service.complaint import (
     ComplaintEscalated,
     ComplaintReceived,
     ComplaintReopened,
+    ComplaintUnconfirmed,
     ComplaintWithdrawn,
+    CustomerReminded,
     CustomerSatisfactionConfirmed,
     DecisionCommunicated,
     InvestigationFindingRecorded,
@@ -46,7 +49,9 @@ from aggregates.service.complaint import (
 from aggregates.text import Code, Personal, personal
 from aggregates.value import Value
 from projections.question import Database, matching, question, select, select_one
-from projections.row import Row, View, its_stream
+from projections.reference import Reference
+from projections.row import PartialIndex, Row, View, its_stream
+from projections.rules.term import ending, term
 from projections.survivors import with_survivors
 
 READERS = Readers(
@@ -94,8 +99,13 @@ class ComplaintRow(Row):
     Acknowledged, assessed and proposed: when for the first time; confirmed and closed: when last. `events` counts what
     people recorded: one for each event of ours, one for each line of an imported source, however many events it became;
     `work` says how many of them each person did.
+
+    While we wait for the customer's word, `awaited_since` says since when, `reminders` and `reminded_at` how often and
+    when last we asked for it, and `unconfirmed_since` since when nobody asks any more; `unconfirmed_alarm_at` is when
+    that begins.
     """
 
+    indexes = (PartialIndex(("unconfirmed_alarm_at",), "unconfirmed_alarm_at IS NOT NULL"),)
     of_area = "unit"
     of_person = ("handler_id", "customer_id")
 
@@ -129,6 +139,11 @@ class ComplaintRow(Row):
     level: int = 0
     events: int = 0
     longest_silence_seconds: int = 0
+    awaited_since: datetime | None = None
+    reminders: int = 0
+    reminded_at: datetime | None = None
+    unconfirmed_since: datetime | None = None
+    unconfirmed_alarm_at: datetime | None = None
     work: Mapping[str, int] = {}
 
 
@@ -189,24 +204,41 @@ def measures_decided(row: ComplaintRow | None, record: Recorded[MeasuresDecided]
 
 
 def proposed(row: ComplaintRow | None, record: Recorded[ResolutionProposed]) -> ComplaintRow:
-    row = _counted(row, record)
+    row = _heard(_counted(row, record))
     status, at = _unless_ended(row, RESOLUTION_PROPOSED), row.proposed_at or record.effective_at
     return replace(row, status=status, cost=record.event.cost, proposed_at=at)
 
 
-def communicated(row: ComplaintRow | None, record: Recorded[DecisionCommunicated]) -> ComplaintRow:
+def communicated(
+    row: ComplaintRow | None, record: Recorded[DecisionCommunicated], reference: Reference
+) -> ComplaintRow:
     row = _counted(row, record)
-    return replace(row, status=_forward(row, DECISION_COMMUNICATED))
+    status = _forward(row, DECISION_COMMUNICATED)
+    if status is not DECISION_COMMUNICATED:
+        return row
+    since = row.awaited_since or record.effective_at
+    alarm = _unconfirmed_at(row, record, reference)
+    return replace(row, status=status, awaited_since=since, unconfirmed_alarm_at=alarm)
+
+
+def reminded(row: ComplaintRow | None, record: Recorded[CustomerReminded], reference: Reference) -> ComplaintRow:
+    row = _counted(row, record)
+    row = replace(row, reminders=row.reminders + 1, reminded_at=record.effective_at)
+    return replace(row, unconfirmed_alarm_at=_unconfirmed_at(row, record, reference))
+
+
+def unconfirmed(row: ComplaintRow | None, record: Recorded[ComplaintUnconfirmed]) -> ComplaintRow:
+    return replace(_counted(row, record), unconfirmed_since=record.effective_at, unconfirmed_alarm_at=None)
 
 
 def confirmed(row: ComplaintRow | None, record: Recorded[CustomerSatisfactionConfirmed]) -> ComplaintRow:
-    row = _counted(row, record)
+    row = _heard(_counted(row, record))
     status, at = _unless_ended(row, SATISFIED), record.effective_at
     return replace(row, status=status, score=record.event.score, confirmed=True, confirmed_at=at)
 
 
 def rejected(row: ComplaintRow | None, record: Recorded[ResolutionRejectedByCustomer]) -> ComplaintRow:
-    row = _counted(row, record)
+    row = _heard(_counted(row, record))
     return replace(row, status=_unless_ended(row, IN_RESOLUTION), rejections=row.rejections + 1)
 
 
@@ -215,12 +247,12 @@ def escalated(row: ComplaintRow | None, record: Recorded[ComplaintEscalated]) ->
 
 
 def exhausted(row: ComplaintRow | None, record: Recorded[RecourseExhaustedDeclared]) -> ComplaintRow:
-    row = _counted(row, record)
+    row = _heard(_counted(row, record))
     return replace(row, status=_unless_ended(row, RECOURSE_EXHAUSTED), exhausted=True)
 
 
 def closed(row: ComplaintRow | None, record: Recorded[ComplaintClosed]) -> ComplaintRow:
-    row = _counted(row, record)
+    row = _heard(_counted(row, record))
     return replace(row, status=CLOSED, closings=row.closings + 1, closed_at=record.effective_at)
 
 
@@ -230,11 +262,11 @@ def reopened(row: ComplaintRow | None, record: Recorded[ComplaintReopened]) -> C
 
 
 def withdrawn(row: ComplaintRow | None, record: Recorded[ComplaintWithdrawn]) -> ComplaintRow:
-    return replace(_counted(row, record), status=WITHDRAWN)
+    return replace(_heard(_counted(row, record)), status=WITHDRAWN)
 
 
 def converted(row: ComplaintRow | None, record: Recorded[ComplaintConverted]) -> ComplaintRow:
-    return replace(_counted(row, record), status=CONVERTED)
+    return replace(_heard(_counted(row, record)), status=CONVERTED)
 
 
 def told(
@@ -258,6 +290,8 @@ complaints = View(
     measures_decided,
     proposed,
     communicated,
+    reminded,
+    unconfirmed,
     confirmed,
     rejected,
     escalated,
@@ -301,6 +335,36 @@ def _counted(row: ComplaintRow | None, record: Recorded[Any]) -> ComplaintRow:
         longest_silence_seconds=longest if longest > silent else silent,  # noqa: FURB136  # no call for each event
         work={**work, who: work.get(who, 0) + 1},
     )
+
+
+def _heard(row: ComplaintRow) -> ComplaintRow:
+    """Nobody waits for the customer's word on what we offered any more."""
+    if row.awaited_since is None and not row.reminders:
+        return row
+    return replace(
+        row,
+        awaited_since=None,
+        reminders=0,
+        reminded_at=None,
+        unconfirmed_since=None,
+        unconfirmed_alarm_at=None,
+    )
+
+
+def _unconfirmed_at(row: ComplaintRow, record: Recorded[Any], reference: Reference) -> datetime | None:
+    """When nobody asks again: by P-06 in force now, a wait after the last reminder. None if another is owed before, if
+    it is so already, and for imported history, which is over."""
+    if (
+        row.unconfirmed_since is not None
+        or record.origin is not None
+        or (known := reference.in_force.get("P-06")) is None
+    ):
+        return None
+    values: Mapping[Any, Quantity] = known.at(record.effective_at).values
+    most, wait = values.get("reminders"), term(values.get("wait"), record.effective_at, reference)
+    if most is None or wait is None or row.reminders < most.amount:
+        return None
+    return ending(*wait, record.effective_at, 0, reference)
 
 
 def _forward(row: ComplaintRow, status: Stage) -> Stage:
@@ -356,8 +420,12 @@ async def board(
     customer_id: CustomerId | None = None,
     unit: Code | None = None,
     open: bool | None = None,  # noqa: A002  # what people call it in the address
+    awaited: bool | None = None,
+    unconfirmed: bool | None = None,
 ) -> list[ComplaintRow]:
-    """All complaints, or those of one kind; the oldest first. Those of a merged customer are of the one it is now."""
+    """All complaints, or those of one kind; the oldest first. Those of a merged customer are of the one it is now.
+    `awaited`: the customer knows what we offer and has not said whether that is enough; `unconfirmed`: nor does anybody
+    ask again, so that somebody has to decide what is done."""
     where, values = matching(
         {
             "status = %s": status and status.value,
@@ -366,6 +434,8 @@ async def board(
             "customer_id = %s": customer_id,
             "unit = %s": unit,
             "(" + IS_OPEN + ") = %s": open,
+            "(awaited_since IS NOT NULL) = %s": awaited,
+            "(unconfirmed_since IS NOT NULL) = %s": unconfirmed,
         }
     )
     table = with_survivors(ComplaintRow, "complaint_row", IS_OPEN)

@@ -132,6 +132,19 @@ class DecisionCommunicated(Event):
     wording: Text
 
 
+class CustomerReminded(Event):
+    """Asked once more whether what we offer is enough."""
+
+    channel: Code
+    wording: Text
+
+
+class ComplaintUnconfirmed(Event):
+    """The customer has been told what we offer, and has not said a word, though reminded so often."""
+
+    reminders: int
+
+
 class CustomerSatisfactionConfirmed(Event):
     """`who` of the customer's people said so, and how well they liked it, from 1 to 5."""
 
@@ -189,6 +202,8 @@ ComplaintEvent: TypeAlias = (
     | RemedyApproved
     | ResolutionProposed
     | DecisionCommunicated
+    | CustomerReminded
+    | ComplaintUnconfirmed
     | CustomerSatisfactionConfirmed
     | ResolutionRejectedByCustomer
     | ComplaintEscalated
@@ -245,6 +260,8 @@ class Complaint(Value):
     measures_decided: bool = False
     approval: RemedyApproved | None = None
     offer: Offer = Offer.NONE
+    reminders: int = 0
+    unconfirmed: bool = False
     rejections: int = 0
     level: int = 0
 
@@ -440,6 +457,22 @@ class Complaint(Value):
             raise Refused("Propose a resolution before telling the customer.")
         return DecisionCommunicated(channel=channel, wording=wording)
 
+    @command(by=(Role.EMPLOYEE,), clause="3.3.2-c")
+    def remind_customer(self, by: Actor, channel: Code, wording: Text) -> CustomerReminded:
+        """Ask a customer who says nothing whether what we offer is enough. Silence is no consent."""
+        self._must_be_open()
+        self._must_work_on_it(by)
+        if self.offer is not Offer.COMMUNICATED:
+            raise Refused("Nobody waits for the customer's word: remind it once it was told what we offer.")
+        return CustomerReminded(channel=channel, wording=wording)
+
+    @command(by=(Role.CLOCK,), clause="3.3.2-c")
+    def leave_unconfirmed(self, reminders: int) -> ComplaintUnconfirmed | None:
+        """The customer was reminded so often, and the last wait is over."""
+        self._must_be_open()
+        waited = self.offer is Offer.COMMUNICATED and not self.unconfirmed and self.reminders == reminders
+        return ComplaintUnconfirmed(reminders=reminders) if waited else None
+
     @command(by=DESK_OR_CUSTOMER, clause="3.3.2-c")
     def confirm_satisfaction(
         self, by: Actor, evidence: Text, channel: Code, score: int | None = None, who: Text | None = None
@@ -569,17 +602,21 @@ class Complaint(Value):
             case RemedyApproved():
                 return replace(self, approval=event)
             case ResolutionProposed():
-                return replace(self, offer=Offer.PROPOSED, approval=None)
+                return replace(self._offering(Offer.PROPOSED), approval=None)
             case DecisionCommunicated():
                 return replace(self, offer=Offer.COMMUNICATED if self.offer is Offer.PROPOSED else self.offer)
+            case CustomerReminded():
+                return replace(self, reminders=self.reminders + 1)
+            case ComplaintUnconfirmed():
+                return replace(self, unconfirmed=True)
             case CustomerSatisfactionConfirmed():
-                return replace(self, offer=Offer.CONFIRMED)
+                return self._offering(Offer.CONFIRMED)
             case ResolutionRejectedByCustomer():
-                return replace(self, offer=Offer.NONE, rejections=self.rejections + 1)
+                return replace(self._offering(Offer.NONE), rejections=self.rejections + 1)
             case ComplaintEscalated(level=level):
                 return replace(self, level=level)
             case RecourseExhaustedDeclared():
-                return replace(self, offer=Offer.EXHAUSTED)
+                return self._offering(Offer.EXHAUSTED)
             case ComplaintClosed():
                 return replace(self, status=Status.CLOSED)
             case ComplaintWithdrawn():
@@ -587,11 +624,15 @@ class Complaint(Value):
             case ComplaintConverted():
                 return replace(self, status=Status.CONVERTED)
             case ComplaintReopened():
-                return replace(self, status=Status.OPEN, offer=Offer.NONE, approval=None, rejections=0, level=0)
+                return replace(self._offering(Offer.NONE), status=Status.OPEN, approval=None, rejections=0, level=0)
             case InvestigationFindingRecorded() | ProgressReportedToCustomer():
                 return self
             case _:
                 assert_never(event)
+
+    def _offering(self, offer: Offer) -> Complaint:
+        """Whatever the customer's word was awaited for before, it is not any more."""
+        return replace(self, offer=offer, reminders=0, unconfirmed=False)
 
     def _told(self, event: ComplaintReceived | ComplaintDetailsRecorded) -> Complaint:
         return replace(

@@ -17,6 +17,7 @@ from aggregates.service.complaint import (
     ComplaintReceived,
     ComplaintReopened,
     ComplaintWithdrawn,
+    CustomerReminded,
     CustomerSatisfactionConfirmed,
     DecisionCommunicated,
     InvestigationFindingRecorded,
@@ -92,7 +93,7 @@ NEVER_SILENT = Cadence(
     clauses=("3.3.2-c",),
     mode=Mode.DETECT,
     on=(ComplaintReceived, ComplaintReopened),
-    each=(ComplaintAcknowledged, ProgressReportedToCustomer, DecisionCommunicated),
+    each=(ComplaintAcknowledged, ProgressReportedToCustomer, DecisionCommunicated, CustomerReminded),
     within=Limit(parameter="P-04"),
     **A_COMPLAINT,
     **WHILE_OPEN,
@@ -137,6 +138,20 @@ UNTIL_SATISFIED = Absence(
     **A_COMPLAINT,
 )
 
+ASKED_AGAIN = Cadence(
+    "R-CS-7.1",
+    "The customer is told what is offered, and asked again in time until it answers or was asked often enough.",
+    clauses=("3.3.2-c",),
+    mode=Mode.DETECT,
+    on=(ResolutionProposed,),
+    each=(DecisionCommunicated, CustomerReminded),
+    times=((CustomerReminded,), Limit(parameter="P-06", value="reminders")),
+    within=Limit(parameter="P-06", value="wait"),
+    over=(CustomerSatisfactionConfirmed, ResolutionRejectedByCustomer, RecourseExhaustedDeclared, ComplaintClosed),
+    shelved=TAKEN_BACK,
+    **A_COMPLAINT,
+)
+
 IMPARTIAL = FourEyes(
     "R-CS-8",
     "Whoever is complained about does not handle the complaint.",
@@ -154,6 +169,7 @@ IMPARTIAL = FourEyes(
         RemedyApproved,
         ResolutionProposed,
         DecisionCommunicated,
+        CustomerReminded,
         CustomerSatisfactionConfirmed,
         RecourseExhaustedDeclared,
         ComplaintClosed,
@@ -171,5 +187,6 @@ RULES: tuple[Rule, ...] = (
     RESOLVED,
     ESCALATED,
     UNTIL_SATISFIED,
+    ASKED_AGAIN,
     IMPARTIAL,
 )

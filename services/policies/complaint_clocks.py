@@ -1,4 +1,5 @@
-"""ComplaintClocks: what is missed on a complaint goes up the ladder, the gravest to the manager at once (3.3.2)."""
+"""ComplaintClocks: what is missed on a complaint goes up the ladder, the gravest to the manager at once; a customer who
+does not answer is left to the lead (3.3.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +7,16 @@ from collections.abc import Iterator
 
 from aggregates.event import ObligationMissed, Recorded
 from aggregates.ids import KIND_OF_STREAM, ComplaintId, kind_of
-from aggregates.service.complaint import HIGHEST_LEVEL, ComplaintAssessed, ComplaintReopened, Severity
+from aggregates.service.complaint import (
+    HIGHEST_LEVEL,
+    ComplaintAssessed,
+    ComplaintReopened,
+    ComplaintUnconfirmed,
+    Severity,
+)
 from aggregates.text import Text
-from services.policies.policy import Intent, Policy
+from projections.complaints import ComplaintRow
+from services.policies.policy import Alarm, Intent, Policy
 
 
 def call_the_manager(record: Recorded[ComplaintAssessed]) -> Iterator[Intent]:
@@ -30,6 +38,16 @@ def climb(record: Recorded[ObligationMissed]) -> Iterator[Intent]:
         yield _escalation(record.stream_id, event.told, f"{event.rule} was due at {event.due_at.isoformat()}.")
 
 
+def call_it_unconfirmed(row: ComplaintRow) -> Intent:
+    """The customer was reminded as often as we remind anybody, and has not answered."""
+    return Intent("complaint.leave_unconfirmed", row.complaint_id, {"reminders": row.reminders})
+
+
+def call_the_lead(record: Recorded[ComplaintUnconfirmed]) -> Iterator[Intent]:
+    """Silence is no consent: somebody decides what to do."""
+    yield _escalation(record.stream_id, 1, f"The customer did not answer {record.event.reminders} reminders.")
+
+
 def _escalation(complaint_id: str, level: int, reason: str) -> Intent:
     return Intent("complaint.escalate_to", complaint_id, {"level": level, "reason": Text(reason)})
 
@@ -39,7 +57,9 @@ COMPLAINT_CLOCKS = Policy(
     reactions={
         ComplaintAssessed: call_the_manager,
         ComplaintReopened: call_the_manager_again,
+        ComplaintUnconfirmed: call_the_lead,
         ObligationMissed: climb,
     },
+    alarms=(Alarm(rows=ComplaintRow, at="unconfirmed_alarm_at", then=call_it_unconfirmed),),
     clauses=("3.3.2-c",),
 )

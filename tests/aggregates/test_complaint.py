@@ -25,9 +25,11 @@ from aggregates.service.complaint import (
     ComplaintEvent,
     ComplaintReceived,
     ComplaintReopened,
+    ComplaintUnconfirmed,
     ComplaintWithdrawn,
     Complexity,
     Conversion,
+    CustomerReminded,
     CustomerSatisfactionConfirmed,
     DecisionCommunicated,
     InvestigationFindingRecorded,
@@ -115,6 +117,7 @@ on_annas_desk = ComplaintAssigned(handler_id=ANNA)
 measures = MeasuresDecided(measures=NEW_BOILER, due=FRIDAY)
 proposed = ResolutionProposed(remedy=NEW_BOILER, cost=Decimal(100))
 communicated = DecisionCommunicated(channel=PHONE, wording=NEW_BOILER)
+reminded = CustomerReminded(channel=PHONE, wording=NEW_BOILER)
 satisfied = CustomerSatisfactionConfirmed(evidence=LETTER, channel=PHONE, score=5)
 rejected = ResolutionRejectedByCustomer(reason=NO)
 exhausted = RecourseExhaustedDeclared(attempts=THREE_OFFERS, external_recourse_offered=OMBUDSMAN)
@@ -623,6 +626,47 @@ def test_others_do_not_tell_the_customer() -> None:
 # The customer's word: 3.3.2-c
 
 
+@pytest.mark.parametrize("by", [ANNA_OF_SERVICE, BORIS_OF_HEATING])
+def test_a_customer_who_says_nothing_is_reminded_as_often_as_one_likes(by: Actor) -> None:
+    answered().when(Complaint.remind_customer, by, PHONE, NEW_BOILER).then(reminded)
+    answered(reminded, reminded, reminded).when(Complaint.remind_customer, by, PHONE, NEW_BOILER).then(reminded)
+
+
+@pytest.mark.parametrize(
+    "so_far", [[], [proposed], [proposed, communicated, rejected], [proposed, communicated, satisfied]]
+)
+def test_nobody_is_reminded_whose_word_is_not_awaited(so_far: list[Event]) -> None:
+    with_measures(*so_far).when(Complaint.remind_customer, ANNA_OF_SERVICE, PHONE, NEW_BOILER).then_refused(
+        "Nobody waits for the customer's word"
+    )
+
+
+def test_others_do_not_remind_the_customer() -> None:
+    answered().when(Complaint.remind_customer, WANG_OF_SALES, PHONE, NEW_BOILER).then_refused("work on this complaint")
+
+
+def test_whoever_does_not_answer_is_left_unconfirmed_once() -> None:
+    left = ComplaintUnconfirmed(reminders=2)
+    answered(reminded, reminded).when(Complaint.leave_unconfirmed, 2).then(left)
+    answered(reminded, reminded, left).when(Complaint.leave_unconfirmed, 2).then()
+    answered(reminded, reminded, reminded).when(Complaint.leave_unconfirmed, 2).then()
+
+
+@pytest.mark.parametrize("word", [satisfied, rejected, exhausted, proposed])
+def test_whose_word_has_come_is_not_left_unconfirmed(word: Event) -> None:
+    answered(reminded, word).when(Complaint.leave_unconfirmed, 1).then()
+    answered(reminded, word, proposed, communicated).when(Complaint.leave_unconfirmed, 1).then()
+    answered(reminded, word, proposed, communicated, reminded).when(Complaint.leave_unconfirmed, 1).then(
+        ComplaintUnconfirmed(reminders=1)
+    )
+
+
+def test_silence_is_no_consent() -> None:
+    answered(reminded, ComplaintUnconfirmed(reminders=1)).when(Complaint.close, ANNA_OF_SERVICE).then_refused(
+        "Close only after the customer has confirmed"
+    )
+
+
 @pytest.mark.parametrize("by", [CARL_HIMSELF, ANNA_OF_SERVICE, LI_LEADS_SERVICE])
 def test_satisfaction_is_confirmed_by_the_customer_or_at_the_desk(by: Actor) -> None:
     answered().when(Complaint.confirm_satisfaction, by, LETTER, PHONE, score=5).then(satisfied)
@@ -920,6 +964,8 @@ def test_nobody_acts_on_what_is_not_open(sentence: str, history: list[Event]) ->
         ended.when(Complaint.approve_remedy, LI_LEADS_SERVICE, Decimal(800), LIMITS),
         ended.when(Complaint.propose_resolution, ANNA_OF_SERVICE, NEW_BOILER, Decimal(100), LIMITS),
         ended.when(Complaint.communicate_decision, ANNA_OF_SERVICE, PHONE, NEW_BOILER),
+        ended.when(Complaint.remind_customer, ANNA_OF_SERVICE, PHONE, NEW_BOILER),
+        ended.when(Complaint.leave_unconfirmed, 0),
         ended.when(Complaint.confirm_satisfaction, ANNA_OF_SERVICE, LETTER, PHONE),
         ended.when(Complaint.reject_resolution, ANNA_OF_SERVICE, NO),
         ended.when(Complaint.escalate, ANNA_OF_SERVICE, NO),
@@ -947,6 +993,8 @@ anything_that_happens: st.SearchStrategy[ComplaintEvent] = st.one_of(
             ProgressReportedToCustomer(channel=PHONE, wording=WE_HAVE_IT),
             proposed,
             communicated,
+            reminded,
+            ComplaintUnconfirmed(reminders=2),
             satisfied,
             rejected,
             exhausted,

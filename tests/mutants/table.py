@@ -301,6 +301,14 @@ WHO_ASKS = (
         "The gravest complaint is escalated to nobody.",
     ),
     Mutant(
+        "whoever has answered meanwhile is left all the same",
+        "aggregates/service/complaint.py",
+        "not self.unconfirmed and self.reminders == reminders",
+        "not self.unconfirmed",
+        "tests/aggregates/test_complaint.py::test_whose_word_has_come_is_not_left_unconfirmed",
+        "A customer who has answered, and was offered something else, is given up.",
+    ),
+    Mutant(
         "what somebody wrote stands in a line of the log",
         "services/http/wire.py",
         "error=type(error).__name__,",

@@ -26,8 +26,10 @@ from aggregates.service.complaint import (
     ComplaintEvent,
     ComplaintReceived,
     ComplaintReopened,
+    ComplaintUnconfirmed,
     ComplaintWithdrawn,
     Conversion,
+    CustomerReminded,
     CustomerSatisfactionConfirmed,
     DecisionCommunicated,
     InvestigationFindingRecorded,
@@ -48,6 +50,8 @@ from projections import complaints
 from projections.complaints import Busy, ComplaintFigures, ComplaintRow, Spread, Stage
 from projections.customers import CustomerRow
 from projections.employees import EmployeeRow
+from projections.reference import Reference
+from services.founding_defaults import DEFAULT_PARAMETERS
 from tests.given import MONDAY, history, recorded
 from tests.projections.tables import asked, filled
 
@@ -74,6 +78,7 @@ progress = ProgressReportedToCustomer(channel=PHONE, wording=WORDS)
 approved = RemedyApproved(cost=Decimal(800), approver_id=LI)
 proposed = ResolutionProposed(remedy=WORDS, cost=Decimal(800))
 communicated = DecisionCommunicated(channel=PHONE, wording=WORDS)
+reminded, unconfirmed = CustomerReminded(channel=PHONE, wording=WORDS), ComplaintUnconfirmed(reminders=2)
 satisfied = CustomerSatisfactionConfirmed(evidence=WORDS, channel=PHONE, score=4)
 rejected = ResolutionRejectedByCustomer(reason=WORDS)
 escalated = ComplaintEscalated(level=2, reason=WORDS)
@@ -84,13 +89,21 @@ waiting = LegacyRecordImported(label=Text("Wait"), fields={})
 
 EVERYTHING = (
     *(received, acknowledged, details, assessed, heating_asked, heating_accepts, heating_contests, heating_is_told),
-    *(on_annas_desk, found, measures, progress, approved, proposed, communicated, satisfied, rejected, escalated),
+    *(on_annas_desk, found, measures, progress, approved, proposed, communicated, reminded, unconfirmed, satisfied),
+    *(rejected, escalated),
     *(exhausted, closed, reopened, withdrawn, converted, waiting),
 )
 
 
+FOUNDING = Reference().after(
+    recorded(
+        next(p for p in DEFAULT_PARAMETERS if p.number == "P-06").defined(MONDAY), stream_id="parameter-P-06", at=MONDAY
+    )
+)
+
+
 def row_of(*records: Recorded[Event]) -> ComplaintRow:
-    row = complaints.complaints.fold(records)
+    row = complaints.complaints.fold(records, FOUNDING)
     assert row is not None
     return row
 
@@ -241,6 +254,51 @@ def test_until_then_it_was_received_when_it_was_first_heard_of() -> None:
     assert (row.customer_id, row.received_at, row.number) == (None, TUESDAY, 5)
 
 
+# The customer's word
+
+
+def told_on_monday(*events: Event, days: int = 7) -> ComplaintRow:
+    """What we offer is told on a Monday, and each of these happens so many days after the one before."""
+    begun = history((received, proposed, communicated))
+    later = (
+        recorded(event, position=9 + number, at=MONDAY + number * timedelta(days=days))
+        for number, event in enumerate(events, start=1)
+    )
+    return row_of(*begun, *later)
+
+
+def test_3_3_2_c_we_wait_for_the_customers_word_from_when_it_was_told_what_we_offer() -> None:
+    row = told_on_monday(reminded, communicated, reminded)
+    assert (row.awaited_since, row.reminders, row.reminded_at) == (MONDAY, 2, MONDAY + timedelta(days=21))
+
+
+def test_3_3_2_c_a_wait_after_the_last_reminder_of_p_06_nobody_asks_again() -> None:
+    assert told_on_monday().unconfirmed_alarm_at is None
+    assert told_on_monday(reminded).unconfirmed_alarm_at is None
+    assert told_on_monday(reminded, reminded).unconfirmed_alarm_at == MONDAY + timedelta(days=21)
+    assert told_on_monday(reminded, reminded, communicated).unconfirmed_alarm_at == MONDAY + timedelta(days=28)
+    left = told_on_monday(reminded, reminded, unconfirmed)
+    assert (left.unconfirmed_since, left.unconfirmed_alarm_at) == (MONDAY + timedelta(days=21), None)
+    again = told_on_monday(reminded, reminded, unconfirmed, reminded)
+    assert (again.reminders, again.unconfirmed_since, again.unconfirmed_alarm_at) == (3, left.unconfirmed_since, None)
+
+
+@pytest.mark.parametrize("word", [satisfied, rejected, exhausted, closed, withdrawn, converted, proposed])
+def test_when_it_comes_nobody_waits_for_it_any_more(word: Event) -> None:
+    row = told_on_monday(reminded, reminded, unconfirmed, word)
+    assert (row.awaited_since, row.reminders, row.reminded_at) == (None, 0, None)
+    assert (row.unconfirmed_since, row.unconfirmed_alarm_at) == (None, None)
+
+
+def test_whoever_is_satisfied_and_told_again_owes_no_word() -> None:
+    assert told_on_monday(satisfied, communicated).awaited_since is None
+
+
+def test_imported_history_leaves_nobody_unconfirmed() -> None:
+    row = row_of(*(imported(event, index) for index, event in enumerate((received, communicated, reminded, reminded))))
+    assert (row.reminders, row.unconfirmed_alarm_at) == (2, None)
+
+
 # What is counted
 
 
@@ -336,6 +394,16 @@ def test_the_board_shows_all_complaints_or_those_asked_for(rows: Callable[..., s
     assert asked(url, lambda db: board(db, customer_id=OLGA)) == [two]
     assert asked(url, lambda db: board(db, unit=HEATING)) == [three]
     assert asked(url, lambda db: board(db, handler_id=ANNA, open=False)) == []
+
+
+def test_the_board_shows_whose_word_is_awaited_and_whom_nobody_asks_again(rows: Callable[..., str]) -> None:
+    told = (proposed, communicated)
+    one, two, three = a_case(1, *told), a_case(2, *told, reminded, unconfirmed), a_case(3, *told, reminded, satisfied)
+    url, board = rows(one, two, three), complaints.board
+    assert asked(url, lambda db: board(db, awaited=True)) == [one, two]
+    assert asked(url, lambda db: board(db, awaited=False)) == [three]
+    assert asked(url, lambda db: board(db, unconfirmed=True)) == [two]
+    assert asked(url, lambda db: board(db, awaited=True, unconfirmed=False)) == [one]
 
 
 def test_open_complaints_of_a_merged_customer_are_those_of_the_one_that_goes_on(rows: Callable[..., str]) -> None:

@@ -262,17 +262,27 @@ class Succession(Rule):
 
 
 class Cadence(Rule):
-    """From one of `on` to one of `over`, one of `each` comes again and again, never later than the limit."""
+    """From one of `on` to one of `over`, one of `each` comes again and again, never later than the limit.
+
+    `times`: so many of some events, by the version in force when it began, are enough: after the last nothing is owed.
+    """
 
     template = "Cadence"
 
-    def __init__(self, *args: Any, on: Events, each: Events, **more: Any) -> None:
+    def __init__(
+        self, *args: Any, on: Events, each: Events, times: tuple[Events, Limit] | None = None, **more: Any
+    ) -> None:
         super().__init__(*args, **more)
-        self.on, self.each = on, each
+        self.on, self.each, self.times = on, each, times
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
         return (names(self.each),)
+
+    def cites(self) -> Iterator[str]:
+        yield from super().cites()
+        if self.times is not None:
+            yield self.times[1].parameter
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
@@ -280,14 +290,27 @@ class Cadence(Rule):
         yield from ((event, self.end) for event in self.over)
 
     def again(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """It came, in time or not; the next one is owed from here on."""
+        """It came, in time or not; the next one is owed from here on, unless it was the last."""
         if row is None or row.state is not OWED:
             return row
         if is_late(row, record):
             row = replace(self.missed(row, record, reference), state=OWED, done_at=None)
+        if self.times is not None:
+            row = self._counted(row, record, *self.times, reference)
+            if row.state is DONE:
+                return row
         at, decided_by = record.effective_at, record.position
         due = row.due_from(at, 0, reference)
         return replace(row, since_at=at, spent_seconds=0, due_at=due, alarm_at=due, told=0, decided_by=decided_by)
+
+    def _counted(
+        self, row: DutyRow, record: Recorded[Any], counted: Events, times: Limit, reference: Reference
+    ) -> DutyRow:
+        known = row.evidence or {}
+        if type(record.event) in counted:
+            row = replace(row, evidence={**known, str(len(known) + 1): record.position})
+        enough = times.quantity(times.version(reference, row.began_at), times.value)
+        return row if enough is None or len(row.evidence or {}) < enough.amount else judged(self, row, record)
 
     def end(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         if row is None or row.state is not OWED:

@@ -91,6 +91,7 @@ ACTS: dict[str, Act] = {
     "approve_remedy": Act(WORKED_ON, {"cost": Decimal(800), "limits": LIMITS}),
     "propose_resolution": Act(WORKED_ON, {"remedy": NEW_BOILER, "cost": Decimal(80), "limits": LIMITS}),
     "communicate_decision": Act((*WORKED_ON, proposed), said),
+    "remind_customer": Act(OFFERED, said),
     "confirm_satisfaction": Act(OFFERED, {"evidence": LETTER, "channel": PHONE}),
     "reject_resolution": Act(OFFERED, {"reason": NO}),
     "escalate": Act(WORKED_ON, {"reason": NO}),

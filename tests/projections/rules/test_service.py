@@ -25,7 +25,9 @@ from aggregates.service.complaint import (
     ComplaintReceived,
     ComplaintReopened,
     ComplaintWithdrawn,
+    CustomerReminded,
     CustomerSatisfactionConfirmed,
+    DecisionCommunicated,
     InvestigationFindingRecorded,
     MeasuresDecided,
     ProgressReportedToCustomer,
@@ -39,6 +41,7 @@ from aggregates.text import Code, Text
 from projections.rules import service
 from projections.rules.duty import State, Verdict
 from projections.rules.rule import Rule
+from services.founding_defaults import DEFAULT_PARAMETERS
 from tests.projections.rules.cases import (
     ANNA,
     BORIS,
@@ -67,6 +70,8 @@ asked = ResponsibleDepartmentAssigned(unit=Code("heating"))
 measures = MeasuresDecided(measures=WORDS, due=date(2026, 3, 20))
 progress = ProgressReportedToCustomer(channel=PHONE, wording=WORDS)
 proposed = ResolutionProposed(remedy=WORDS)
+told = DecisionCommunicated(channel=PHONE, wording=WORDS)
+reminded = CustomerReminded(channel=PHONE, wording=WORDS)
 rejected = ResolutionRejectedByCustomer(reason=WORDS)
 satisfied = CustomerSatisfactionConfirmed(evidence=WORDS, channel=PHONE)
 exhausted = RecourseExhaustedDeclared(attempts=WORDS, external_recourse_offered=WORDS)
@@ -76,6 +81,7 @@ found = InvestigationFindingRecorded(findings=WORDS, root_cause=Code("valve"))
 to_anna, to_boris = ComplaintAssigned(handler_id=ANNA), ComplaintAssigned(handler_id=BORIS)
 
 THE_COMPLAINT = Happened(received, MONDAY_NINE)
+OFFERED = Happened(proposed, on(2, 9)), Happened(told, on(2, 9))
 
 
 def missed(told: int, at: datetime, rule: Rule = service.RESOLVED) -> Happened:
@@ -103,6 +109,8 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
         [missed(1, on(3)), escalated(1, on(3)), missed(2, on(4)), escalated(2, on(4)), Happened(closed, on(9))],
     ),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(satisfied, on(3)), Happened(closed, on(3, 10))]),
+    (service.ASKED_AGAIN, [*OFFERED, Happened(reminded, on(9)), Happened(satisfied, on(16))]),
+    (service.ASKED_AGAIN, [*OFFERED, Happened(reminded, on(9)), Happened(told, on(16)), Happened(reminded, on(23))]),
     (
         service.IMPARTIAL,
         [THE_COMPLAINT, Happened(about_boris, on(3)), Happened(to_anna, on(3)), Happened(closed, on(4))],
@@ -125,6 +133,9 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, *(Happened(e, on(3)) for e in (satisfied, rejected, closed))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, *(Happened(e, on(3)) for e in (satisfied, closed, reopened, closed))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(exhausted, on(3), ANNA), Happened(closed, on(3))]),
+    (service.ASKED_AGAIN, [*OFFERED, Happened(reminded, on(9, 10)), Happened(satisfied, on(9, 11))]),
+    (service.ASKED_AGAIN, [*OFFERED, Happened(reminded, on(9)), Happened(closed, on(17))]),
+    (service.ASKED_AGAIN, [OFFERED[0], Happened(told, on(9, 10)), Happened(satisfied, on(9, 11))]),
     (service.IMPARTIAL, [THE_COMPLAINT, Happened(about_boris, on(3)), Happened(to_boris, on(3))]),
     (
         service.IMPARTIAL,
@@ -144,6 +155,7 @@ OPEN: list[tuple[Rule, list[Happened]]] = [
     (service.RESOLVED, [THE_COMPLAINT]),
     (service.ESCALATED, [missed(1, on(2, 9))]),
     (service.UNTIL_SATISFIED, [THE_COMPLAINT, Happened(satisfied, on(2, 9))]),
+    (service.ASKED_AGAIN, [*OFFERED]),
     (service.IMPARTIAL, [THE_COMPLAINT, Happened(about_boris, on(2, 9))]),
 ]
 
@@ -350,6 +362,31 @@ def test_a_waiver_holds_for_its_rule_its_case_and_its_time() -> None:
     assert verdict(service.ACKNOWLEDGED, waived, ended, *late) is Verdict.VIOLATED
 
 
+def so_many_reminders(number: int, at: datetime) -> Happened:
+    """From then on nobody is asked more often."""
+    (known,) = (p for p in DEFAULT_PARAMETERS if p.number == "P-06")
+    values = {**known.values, Code("reminders"): Quantity(amount=Decimal(number), unit=Unit.COUNT)}
+    return Happened(
+        PolicyParameterChanged(number=known.number, values=values, valid_from=at), at, LI, stream_id="parameter-P-06"
+    )
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_3_3_2_c_nobody_is_asked_more_often_than_p_06_said_when_it_was_offered(most: int) -> None:
+    history = [so_many_reminders(most, FOUNDED), *OFFERED, so_many_reminders(9, on(4))]
+    history += [Happened(reminded, on(3 + 6 * number)) for number in range(1, most + 1)]
+    row = duty(service.ASKED_AGAIN, *history)
+    assert (row.state, row.verdict, len(row.evidence or {})) == (State.DONE, Verdict.CONFORMANT, most)
+    assert not most or duty(service.ASKED_AGAIN, *history[:-1]).state is State.OWED
+
+
+def test_3_3_2_c_what_is_offered_anew_is_asked_about_anew() -> None:
+    twice = [Happened(reminded, on(day)) for day in (9, 16)]
+    again = [Happened(proposed, on(18)), Happened(told, on(18))]
+    row = duty(service.ASKED_AGAIN, *OFFERED, *twice, *again)
+    assert (row.state, row.evidence, row.due_at) == (State.OWED, None, on(25))
+
+
 def test_imported_history_is_judged_by_the_first_values_and_marked() -> None:
     row = duty(service.ACKNOWLEDGED, imported(received, on(2)), imported(acknowledged, on(2, 13)))
     assert (row.verdict, row.imported) == (Verdict.CONFORMANT, True)
@@ -362,6 +399,7 @@ def test_a_source_that_cannot_tell_of_an_event_proves_nothing() -> None:
     history = [
         Happened(described, FOUNDED, "importer", stream_id="import-1"),
         imported(received, on(2)),
+        imported(proposed, on(3)),
         imported(closed, on(9)),
     ]
     asked_of = set(service.RULES) - {service.ESCALATED}  # of what is imported the clock says nothing

@@ -148,6 +148,7 @@ COMMANDS: Mapping[str, str] = {
     "complaint.approve_remedy": "CSL MGR",
     "complaint.propose_resolution": STAFF,
     "complaint.communicate_decision": STAFF,
+    "complaint.remind_customer": STAFF,
     "complaint.confirm_satisfaction": f"{DESK} CUST",
     "complaint.reject_resolution": f"{DESK} CUST",
     "complaint.escalate": STAFF,

@@ -32,6 +32,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "approve-remedy": TO_MEASURES,
     "propose-resolution": TO_MEASURES,
     "communicate-decision": (*TO_MEASURES, "propose-resolution"),
+    "remind-customer": TO_OFFERED,
     "confirm-satisfaction": TO_OFFERED,
     "reject-resolution": TO_OFFERED,
     "escalate": (),

@@ -81,6 +81,7 @@ class Stage:
             "approve-remedy": {"cost": "2000"},
             "propose-resolution": {"remedy": "A valve", "cost": "80"},
             "communicate-decision": said,
+            "remind-customer": said,
             "confirm-satisfaction": {"evidence": "letter", "channel": "mail", "score": 5},
             "reject-resolution": {"reason": "Still cold"},
             "escalate": {"reason": "It takes too long"},

@@ -33,7 +33,7 @@ def test_a_complaint_that_is_well_handled_conforms_to_every_rule(yewu: Yewu) -> 
     assert owed(yewu.manager, case_id=complaint_id) == set()
     verdicts: list[dict[str, Any]] = done(yewu.manager.get("/verdicts", params={"case_id": complaint_id}))["items"]
     assert {one["verdict"] for one in verdicts} == {"conformant"}
-    assert len(verdicts) == 7
+    assert len(verdicts) == 8
     conformance = {one["rule"]: one for one in done(yewu.manager.get("/conformance"))["items"]}
     assert conformance["R-CS-7"]["conformant"] == 1
     assert float(conformance["R-CS-7"]["rate"]) == 1

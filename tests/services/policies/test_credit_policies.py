@@ -84,14 +84,6 @@ class Ledger:
     def step(self, level: Level) -> DunningStepTaken:
         return DunningStepTaken(customer_id=self.customer, level=level, channel=Code("mail"), wording=WORDS)
 
-    async def ring(self, at: datetime) -> None:
-        """Whatever the policies do by then, seen by everybody; a second time, to see that it is not done twice."""
-        for _ in range(2):
-            for policy in POLICIES:
-                await Alarms(self.desk.runtime, policy, lambda: at).ring()
-            await self.desk.follow()
-            await self.desk.runtime.rows.reached(await self.desk.runtime.reader.head())
-
     async def after(self, *, of_credit: bool = False) -> list[str]:
         return await self.desk.types(self.credit if of_credit else self.bill)
 
@@ -100,9 +92,9 @@ def test_5_2_2_b_what_is_not_paid_becomes_overdue_when_its_day_is_over(yewu: Yew
     async def test(desk: Desk) -> None:
         ledger = Ledger(desk)
         await ledger.raised()
-        await ledger.ring(BEFORE)
+        await ledger.desk.ring(BEFORE)
         assert await ledger.after() == ["ReceivableRaised"]
-        await ledger.ring(OVERDUE_AT)
+        await ledger.desk.ring(OVERDUE_AT)
         assert await ledger.after() == ["ReceivableRaised", "ReceivableBecameOverdue"]
         (line,) = (await desk.lines(ledger.bill))[1:]
         assert line.actor_id == "policy-DunningLadder"
@@ -116,7 +108,7 @@ def test_what_is_paid_disputed_or_imported_does_not_become_overdue(yewu: Yewu) -
         await paid.raised(paid.paid(), paid.settled)
         await disputed.raised(ReceivableDisputed(reason=WORDS))
         await imported.raised(origin=Origin(source="books", file="sha256:1", case="1", index=1))
-        await paid.ring(LONG_AFTER)
+        await paid.desk.ring(LONG_AFTER)
         for ledger in (paid, disputed, imported):
             assert "ReceivableBecameOverdue" not in await ledger.after()
 
@@ -157,9 +149,9 @@ def test_a_pause_ends_when_its_day_is_over(yewu: Yewu) -> None:
     async def test(desk: Desk) -> None:
         ledger = Ledger(desk)
         await ledger.raised(ledger.overdue, DunningPaused(reason=WORDS, until=date(2026, 4, 9)))
-        await ledger.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
         assert (await ledger.after())[-1] == "DunningPaused"
-        await ledger.ring(datetime(2026, 4, 10, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 4, 10, tzinfo=CHINA))
         assert (await ledger.after())[2:] == ["DunningPaused", "DunningResumed"]
 
     at_the_desk(yewu, test)
@@ -170,11 +162,11 @@ def test_5_2_2_b_instalments_are_claimed_thirty_days_before_they_are_due_one_aft
         ledger = Ledger(desk)
         await ledger.signed(a=date(2026, 6, 30), b=date(2026, 7, 31))
         bill_b = ledger.bill.removesuffix("a") + "b"
-        await ledger.ring(datetime(2026, 5, 30, 23, 59, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 5, 30, 23, 59, tzinfo=CHINA))
         assert await ledger.after() == await desk.types(bill_b) == []
-        await ledger.ring(datetime(2026, 5, 31, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 5, 31, tzinfo=CHINA))
         assert (await ledger.after(), await desk.types(bill_b)) == (["ReceivableRaised"], [])
-        await ledger.ring(datetime(2026, 7, 1, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 7, 1, tzinfo=CHINA))
         assert await desk.types(bill_b) == ["ReceivableRaised"]
         (line,) = await desk.lines(bill_b)
         assert line.actor_id == "policy-PaymentSchedule"
@@ -189,7 +181,7 @@ def test_what_finance_has_claimed_or_what_is_terminated_is_not_claimed(yewu: Yew
             await ledger.signed(a=DUE)
         await by_hand.raised()
         await desk.put(ContractTerminated(customer_id=over.customer, reason=WORDS), on=over.contract)
-        await over.ring(BEFORE)
+        await over.desk.ring(BEFORE)
         assert (await by_hand.after(), await over.after()) == (["ReceivableRaised"], [])
 
     at_the_desk(yewu, test)
@@ -199,9 +191,9 @@ def test_a_promise_is_broken_when_its_day_is_over(yewu: Yewu) -> None:
     async def test(desk: Desk) -> None:
         ledger = Ledger(desk)
         await ledger.raised(ledger.overdue, PaymentPromised(until=date(2026, 4, 9), amount=HUNDRED))
-        await ledger.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 4, 9, 23, 59, tzinfo=CHINA))
         assert (await ledger.after())[-1] == "PaymentPromised"
-        await ledger.ring(datetime(2026, 4, 10, tzinfo=CHINA))
+        await ledger.desk.ring(datetime(2026, 4, 10, tzinfo=CHINA))
         assert (await ledger.after())[2:] == ["PaymentPromised", "PromiseBroken"]
 
     at_the_desk(yewu, test)
@@ -212,10 +204,10 @@ def test_5_2_2_b_credit_stops_after_the_last_step(yewu: Yewu) -> None:
         ledger = Ledger(desk)
         await ledger.limited()
         await ledger.raised(ledger.overdue, *map(ledger.step, (Level.REMINDER, Level.FIRST, Level.SECOND)))
-        await ledger.ring(OVERDUE_AT)
+        await ledger.desk.ring(OVERDUE_AT)
         assert "CreditSuspended" not in await ledger.after(of_credit=True)
         await desk.put(ledger.step(Level.FINAL), on=ledger.bill)
-        await ledger.ring(LONG_AFTER - timedelta(days=1))
+        await ledger.desk.ring(LONG_AFTER - timedelta(days=1))
         assert (await ledger.after(of_credit=True)).count("CreditSuspended") == 1
         assert "CreditStopCalled" not in await ledger.after()
 
@@ -227,13 +219,13 @@ def test_credit_stops_when_the_last_step_was_not_taken_and_who_released_it_is_no
         ledger = Ledger(desk)
         await ledger.limited()
         await ledger.raised(ledger.overdue)
-        await ledger.ring(OVERDUE_AT + SIXTY_DAYS - timedelta(seconds=1))
+        await ledger.desk.ring(OVERDUE_AT + SIXTY_DAYS - timedelta(seconds=1))
         assert "CreditStopCalled" not in await ledger.after()
-        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        await ledger.desk.ring(OVERDUE_AT + SIXTY_DAYS)
         assert (await ledger.after()).count("CreditStopCalled") == 1
         assert (await ledger.after(of_credit=True))[-1] == "CreditSuspended"
         await desk.put(CreditReleased(customer_id=ledger.customer, reason=WORDS), on=ledger.credit)
-        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        await ledger.desk.ring(OVERDUE_AT + SIXTY_DAYS)
         assert (await ledger.after(of_credit=True))[-1] == "CreditReleased"
 
     at_the_desk(yewu, test)
@@ -243,7 +235,7 @@ def test_credit_that_nobody_granted_is_not_stopped(yewu: Yewu) -> None:
     async def test(desk: Desk) -> None:
         ledger = Ledger(desk)
         await ledger.raised(ledger.overdue)
-        await ledger.ring(OVERDUE_AT + SIXTY_DAYS)
+        await ledger.desk.ring(OVERDUE_AT + SIXTY_DAYS)
         assert await ledger.after(of_credit=True) == []
 
     at_the_desk(yewu, test)
@@ -254,9 +246,9 @@ def test_5_2_2_a_a_limit_expires_with_its_assessment(yewu: Yewu) -> None:
         ledger, imported = Ledger(desk), Ledger(desk)
         await ledger.limited(OVERDUE_AT)
         await imported.limited(OVERDUE_AT, Origin(source="books", file="sha256:1", case="1", index=1))
-        await ledger.ring(BEFORE)
+        await ledger.desk.ring(BEFORE)
         assert (await ledger.after(of_credit=True))[-1] == "CreditLimitApproved"
-        await ledger.ring(OVERDUE_AT)
+        await ledger.desk.ring(OVERDUE_AT)
         assert (await ledger.after(of_credit=True))[1:] == ["CreditLimitApproved", "CreditLimitExpired"]
         assert (await imported.after(of_credit=True))[-1] == "CreditLimitApproved"
 

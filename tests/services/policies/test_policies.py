@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +26,10 @@ from aggregates.service.complaint import (
     ComplaintReceived,
     ComplaintReopened,
     ComplaintWithdrawn,
+    CustomerReminded,
+    DecisionCommunicated,
+    ResolutionProposed,
+    ResolutionRejectedByCustomer,
     Severity,
 )
 from aggregates.text import Code, Text
@@ -41,6 +45,7 @@ from projections.rules.duty import Verdict
 from services.composition import COMMANDS, POLICIES
 from services.founding_calendars import OFFICE_HOURS
 from services.policies import clock
+from services.policies.alarms import Alarms
 from services.policies.clock import Clock
 from services.policies.complaint_clocks import COMPLAINT_CLOCKS
 from services.policies.follower import Moved, PolicyFollower
@@ -58,6 +63,7 @@ closed, reopened = ComplaintClosed(), ComplaintReopened(reason=WORDS)
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=CHINA)
 TWO_O_CLOCK, A_MINUTE = datetime(2026, 3, 2, 14, tzinfo=CHINA), timedelta(minutes=1)
+A_WEEK = timedelta(days=7)
 LONG_AFTER = MONDAY + timedelta(days=200)
 NEW_YEARS_EVE = datetime(2024, 12, 31, 16, tzinfo=CHINA)
 year_of_the_eve = BusinessCalendarPublished(
@@ -128,6 +134,14 @@ class Desk:
             follower = PolicyFollower(self.runtime, policy)
             while await follower.step():
                 pass
+
+    async def ring(self, at: datetime) -> None:
+        """Whatever the policies do by then, seen by everybody; a second time, to see that it is not done twice."""
+        for _ in range(2):
+            for policy in POLICIES:
+                await Alarms(self.runtime, policy, lambda: at).ring()
+            await self.follow()
+            await self.runtime.rows.reached(await self.runtime.reader.head())
 
 
 def at_the_desk(yewu: Yewu, test: Callable[[Desk], Awaitable[None]]) -> None:
@@ -296,6 +310,55 @@ def test_what_comes_at_the_same_moment_is_not_called_missed(yewu: Yewu, monkeypa
         monkeypatch.setattr(Clock, "_said", just_then)
         assert await desk.tick(TWO_O_CLOCK + A_MINUTE) == 0
         assert await desk.types(complaint) == ["ComplaintReceived"]
+
+    at_the_desk(yewu, test)
+
+
+def told_and_reminded(reminders: int) -> Iterator[tuple[Event, datetime]]:
+    """What we offer is told on a Monday, and the customer asked about it every seven days."""
+    yield ResolutionProposed(remedy=WORDS), MONDAY
+    yield DecisionCommunicated(channel=PHONE, wording=WORDS), MONDAY
+    for number in range(1, reminders + 1):
+        yield CustomerReminded(channel=PHONE, wording=WORDS), MONDAY + number * A_WEEK
+
+
+def test_3_3_2_c_a_customer_who_does_not_answer_is_left_to_the_lead(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        for event, at in told_and_reminded(2):
+            await desk.put(event, on=complaint, at=at)
+        await desk.ring(MONDAY + 3 * A_WEEK - A_MINUTE)
+        assert "ComplaintUnconfirmed" not in await desk.types(complaint)
+        await desk.ring(MONDAY + 3 * A_WEEK)
+        assert (await desk.types(complaint))[-2:] == ["ComplaintUnconfirmed", "ComplaintEscalated"]
+        (escalated,) = await desk.events(complaint, "ComplaintEscalated")
+        assert (escalated.level, escalated.reason) == (1, "The customer did not answer 2 reminders.")
+
+    at_the_desk(yewu, test)
+
+
+@pytest.mark.parametrize("word", [ResolutionRejectedByCustomer(reason=WORDS), withdrawn])
+def test_3_3_2_c_whoever_has_answered_is_not(yewu: Yewu, word: Event) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        for event, at in told_and_reminded(2):
+            await desk.put(event, on=complaint, at=at)
+        await desk.put(word, on=complaint, at=MONDAY + 2 * A_WEEK + A_MINUTE)
+        await desk.ring(LONG_AFTER)
+        assert "ComplaintUnconfirmed" not in await desk.types(complaint)
+
+    at_the_desk(yewu, test)
+
+
+def test_3_3_2_c_whoever_is_not_reminded_goes_up_the_ladder_instead(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        complaint = await desk.put(received)
+        for event, at in told_and_reminded(1):
+            await desk.put(event, on=complaint, at=at)
+        await desk.tick(MONDAY + 2 * A_WEEK + A_MINUTE)
+        missed = {str(event.rule) for event in await desk.events(complaint, "ObligationMissed")}
+        assert "R-CS-7.1" in missed
+        assert await desk.verdict("R-CS-7.1", complaint) is Verdict.VIOLATED
 
     at_the_desk(yewu, test)
 
