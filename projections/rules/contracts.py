@@ -145,13 +145,18 @@ FLOOR_OF_ANOTHER = FourEyes(
     owed_by=Role.BUSINESS_DEVELOPMENT,
 )
 
+AT_STAKE = ByAmount("amount", "P-45", "deputy", (Role.DEPUTY, Role.MANAGER))
+
 BRIEF_BY_AUTHORITY = AuthorityAt(
     "R-GEN-1.brief",
-    "A brief is approved by the deputy, or by the manager where more is at stake.",
+    "A brief, and terms below its floor, are approved by the deputy, or by the manager where more is at stake.",
     cases=NegotiationId,
-    clauses=("1.3.1", "2.2.2-a", "3.1.3-b"),
+    clauses=("1.3.1", "2.2.2-a", "3.1.3-b", "3.1.3-c"),
     mode=Mode.PREVENT,
-    of={NegotiationBriefApproved: ByAmount("amount", "P-45", "deputy", (Role.DEPUTY, Role.MANAGER))},
+    of={
+        NegotiationBriefApproved: AT_STAKE,
+        BelowFloorApproved: AT_STAKE._replace(told_by=NegotiationBriefApproved),
+    },
 )
 
 AS_AGREED = Threshold(

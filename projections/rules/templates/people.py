@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -111,13 +112,15 @@ class FourEyes(Rule):
 
 
 class ByAmount(NamedTuple):
-    """How much is at stake says who may: so much by the value of a parameter these offices, more only those."""
+    """How much is at stake says who may: so much by the value of a parameter these offices, more only those. `told_by`:
+    the earlier event of the case whose field says how much, where it is not the one that is judged."""
 
     field: str
     parameter: str
     value: str
     within: tuple[Role, ...]
     beyond: tuple[Role, ...] = (Role.MANAGER,)
+    told_by: type[Event] | None = None
 
 
 class _Permitted(Rule):
@@ -136,11 +139,11 @@ class _Permitted(Rule):
         row = row or self.begin(row, record, reference)
         if record.origin is not None:
             return row if row.missed else self.done(row, record, UNDETERMINABLE)
-        if not self._may(record, reference):
+        if not self._may(row, record, reference):
             return self.missed(row, record, reference)
         return row if row.missed else self.done(row, record)
 
-    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
+    def _may(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> bool:
         raise NotImplementedError
 
 
@@ -152,19 +155,37 @@ class AuthorityAt(_Permitted):
 
     def cites(self) -> Iterator[str]:
         yield from super().cites()
-        yield from (asked.parameter for asked in self.of.values() if isinstance(asked, ByAmount))
+        yield from (asked.parameter for asked in self._by_amount)
 
-    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
-        return any(in_office(record, office, reference) for office in self._offices(record, reference))
+    def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
+        yield from super().handlers()
+        yield from ((asked.told_by, self.remember) for asked in self._by_amount if asked.told_by is not None)
 
-    def _offices(self, record: Recorded[Any], reference: Reference) -> tuple[Role, ...]:
+    @property
+    def _by_amount(self) -> Iterator[ByAmount]:
+        return (asked for asked in self.of.values() if isinstance(asked, ByAmount))
+
+    def remember(self, row: DutyRow | None, record: Recorded[Any], _reference: Reference) -> DutyRow | None:
+        """So much is at stake in what is judged later."""
+        teller = type(record.event)
+        said = {asked.field: str(getattr(record.event, asked.field)) for asked in self._by_amount
+                if asked.told_by is teller}  # fmt: skip
+        return row and replace(row, parties={**(row.parties or {}), **said})
+
+    def _may(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> bool:
+        return any(in_office(record, office, reference) for office in self._offices(row, record, reference))
+
+    def _offices(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> tuple[Role, ...]:
         asked: Role | ByAmount = self.of[type(record.event)]
         if isinstance(asked, Role):
             return (asked,)
         limit = Limit(parameter=asked.parameter, value=asked.value)
         most = limit.quantity(limit.version(reference, record.effective_at), asked.value)
-        small = most is not None and getattr(record.event, asked.field) <= most.amount
-        return asked.within if small else asked.beyond
+        if asked.told_by is None:
+            amount = getattr(record.event, asked.field)
+        else:  # more than anything, as long as nobody has said
+            amount = Decimal((row.parties or {}).get(asked.field, "Infinity"))
+        return asked.within if most is not None and amount <= most.amount else asked.beyond
 
 
 class InCharge(_Permitted):
@@ -173,7 +194,7 @@ class InCharge(_Permitted):
 
     template = "InCharge"
 
-    def _may(self, record: Recorded[Any], reference: Reference) -> bool:
+    def _may(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> bool:  # noqa: ARG002  # of any case
         if not in_office(record, Role.DEPUTY, reference) or in_office(record, Role.MANAGER, reference):
             return True
         area = self.of[type(record.event)]

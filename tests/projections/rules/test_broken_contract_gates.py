@@ -15,10 +15,10 @@ from aggregates.actor import Actor, Role
 from aggregates.business import contract, negotiation
 from aggregates.business.contract import Contract
 from aggregates.business.customer import CustomerBlocked
-from aggregates.business.negotiation import Negotiation, NegotiationBriefPrepared, Status
+from aggregates.business.negotiation import Negotiation, NegotiationBriefApproved, NegotiationBriefPrepared, Status
 from aggregates.business.opportunity import NeedsConfirmed
 from aggregates.business.terms import Instalment, Terms
-from aggregates.event import decide
+from aggregates.event import Event, decide
 from aggregates.facts import (
     AgreedTerms,
     CreditStanding,
@@ -226,9 +226,12 @@ def at_the_table(command: Callable[..., Any], by: Actor, **arguments: Any) -> li
     talks = replace(Negotiation().evolve(brief), status=status)
     limits = Setting(number=Code("P-45"), values=LIMITS.values)
     (decided,) = decide(talks, command, by=by, limits=limits, **arguments)
+    known: list[tuple[Event, str]] = [(brief, ANNA)]
+    if status is Status.OPEN:
+        known.append((NegotiationBriefApproved(opportunity_id=brief.opportunity_id, amount=brief.amount), LI))
     return [
         DEPUTY_SINCE,
-        Happened(brief, on(2), ANNA, stream_id="negotiation-1"),
+        *(Happened(event, on(2), who, stream_id="negotiation-1") for event, who in known),
         Happened(decided, on(3), by.id, stream_id="negotiation-1"),
     ]
 
@@ -248,8 +251,15 @@ def test_3_1_3_b_whoever_wrote_the_brief_and_approves_it_is_found(monkeypatch: p
 
 
 def test_2_2_2_a_a_deputy_who_lets_negotiate_about_too_much_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused):
-        at_the_table(Negotiation.approve_brief, DEPUTY)
-    monkeypatch.setattr(negotiation, "_must_reach", lambda *_: None)
-    happened = at_the_table(Negotiation.approve_brief, DEPUTY)
-    assert verdict(contracts.BRIEF_BY_AUTHORITY, *happened, case="negotiation-1") is Verdict.VIOLATED
+    for command, said in (
+        (Negotiation.approve_brief, {}),
+        (Negotiation.approve_below_floor, {"price": Decimal(0), "payment_days": 60}),
+    ):
+        with pytest.raises(Refused):
+            at_the_table(command, DEPUTY, **said)
+        with monkeypatch.context() as broken:
+            broken.setattr(negotiation, "_must_reach", lambda *_: None)
+            happened = at_the_table(command, DEPUTY, **said)
+        assert verdict(contracts.BRIEF_BY_AUTHORITY, *happened, case="negotiation-1") is Verdict.VIOLATED
+        by_the_manager = at_the_table(command, MANAGER, **said)
+        assert verdict(contracts.BRIEF_BY_AUTHORITY, *by_the_manager, case="negotiation-1") is Verdict.CONFORMANT
