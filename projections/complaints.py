@@ -90,6 +90,8 @@ AWAITED, ACCEPTED, CONTESTED, SETTLED = Answer
 ORDER: Mapping[Stage, int] = {stage: n for n, stage in enumerate(Stage)}
 IS_OPEN: LiteralString = "status NOT IN ('closed', 'withdrawn', 'converted')"
 ENDED = frozenset({CLOSED, WITHDRAWN, CONVERTED})
+"""The same in two languages."""
+
 SECONDS_A_DAY = 86_400
 
 
@@ -447,6 +449,7 @@ async def board(
     path="complaints/{complaint_id}",
     readers=READERS,
     one_of=complaints,
+    goes_on=lambda row: row.status not in ENDED,
     tables=("complaint_row", "customer_row"),
 )
 async def one(db: Database, complaint_id: ComplaintId) -> ComplaintRow | None:

@@ -219,9 +219,14 @@ def _holding(row: ContractRow, terms: Terms | None) -> ContractRow:
     )
 
 
+GOES_ON: LiteralString = "stage IN ('drafted', 'returned', 'approved', 'signed')"
+GOING_ON = frozenset({Stage.DRAFTED, Stage.RETURNED, Stage.APPROVED, Stage.SIGNED})
+"""The same in two languages."""
+
+
 def in_the_register() -> sql.Composed:
     """All contracts, to select from: those that go on are with the customer that goes on after a merger."""
-    return with_survivors(ContractRow, "contract_row", "stage IN ('drafted', 'returned', 'approved', 'signed')")
+    return with_survivors(ContractRow, "contract_row", GOES_ON)
 
 
 @question(
@@ -247,7 +252,13 @@ async def register(
     return await select(db, ContractRow, query, *values)
 
 
-@question(path="contracts/{contract_id}", readers=READERS, one_of=contracts, tables=("contract_row", "customer_row"))
+@question(
+    path="contracts/{contract_id}",
+    readers=READERS,
+    one_of=contracts,
+    goes_on=lambda row: row.stage in GOING_ON,
+    tables=("contract_row", "customer_row"),
+)
 async def one(db: Database, contract_id: ContractId) -> ContractRow | None:
     """One contract as it stands."""
     query = sql.SQL("SELECT * FROM {} WHERE contract_id = %s").format(in_the_register())

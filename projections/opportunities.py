@@ -260,6 +260,7 @@ async def pipeline(
     path="opportunities/{opportunity_id}",
     readers=READERS,
     one_of=opportunities,
+    goes_on=lambda row: row.stage not in ENDED,
     tables=("opportunity_row", "customer_row"),
 )
 async def one(db: Database, opportunity_id: OpportunityId) -> OpportunityRow | None:

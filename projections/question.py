@@ -74,6 +74,7 @@ class Question(Value):
     view: View[Any] | None = None
     tables: tuple[str, ...] = ()
     compares: bool = False
+    goes_on: Callable[[Any], bool] | None = None
 
 
 def question(
@@ -84,12 +85,14 @@ def question(
     one_of: View[Any] | None = None,
     tables: tuple[str, ...] = (),
     compares: bool = False,
+    goes_on: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Publish a query: its route and CLI command come from its signature; only these may ask it.
 
     Its arguments after `db` are its query parameters, those named in `path` are parts of the address. `order` names the
     columns by which a list is paged: never null, unique together. `one_of` says that the answer is the one row of that
-    view; in the past it is folded on the fly. `tables` are those the query reads, where they are others than that of
+    view; in the past it is folded on the fly, and a row that `goes_on` is then of the customer that goes on after a
+    merger. `tables` are those the query reads, where they are others than that of
     the rows it answers with. `compares`: it looks into texts, which the edge opens for it, so whoever may ask reads
     them all. `readers` that are only roles read everything.
     """
@@ -100,7 +103,7 @@ def question(
         if compares and (allowed.own or allowed.own_area):
             raise TypeError("who may not read everything cannot have it compared")
         ask.__dict__["question"] = Question(
-            path=path, readers=allowed, order=order, view=one_of, tables=tables, compares=compares
+            path=path, readers=allowed, order=order, view=one_of, tables=tables, compares=compares, goes_on=goes_on
         )
         return ask
 

@@ -105,6 +105,7 @@ async def open_items(
     path="receivables/{receivable_id}",
     readers=READERS,
     one_of=receivables,
+    goes_on=lambda row: row.open > 0,
     tables=("receivable_row", "customer_row"),
 )
 async def one(db: Database, receivable_id: ReceivableId) -> ReceivableRow | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import LiteralString
 
 from psycopg import sql
@@ -19,6 +20,19 @@ SURVIVORS: LiteralString = """
         WHERE merged_into IS NOT NULL)
     SELECT merged_id, into_id AS survivor_id FROM went JOIN customer_row ON customer_id = into_id
     WHERE merged_into IS NULL"""
+
+
+async def survivor_of(
+    customer_id: CustomerId, merged_into: Callable[[CustomerId], Awaitable[CustomerId | None]]
+) -> CustomerId:
+    """The file that goes on for a customer, by what each file says of itself: that file, if it was never merged."""
+    seen, goes_on = {customer_id}, customer_id
+    while (following := await merged_into(goes_on)) is not None:
+        if following in seen:  # round in a circle nobody goes on
+            return customer_id
+        seen.add(following)
+        goes_on = following
+    return goes_on
 
 
 class File(Value):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 from starlette.routing import Route
 
-from aggregates.ids import AnyId
+from aggregates.ids import AnyId, CustomerId
 from aggregates.text import Code
 from infra.commands import check_value
 from infra.dispatcher import Forbidden
@@ -20,10 +22,12 @@ from infra.read_model.as_of import Building, schema_as_of, thing_as_of
 from infra.read_model.selection import Selection
 from infra.reading import Mark, Standstill, parked_among, require_moving
 from infra.settings import Settings
+from projections.customers import customers
 from projections.parked import Parked
 from projections.question import Page
 from projections.row import View
 from projections.scope import Scope
+from projections.survivors import survivor_of
 from services.http.access import reader_of
 from services.http.opening import Opening, Viewer
 from services.http.problems import Problem, malformed, require_limit
@@ -111,11 +115,22 @@ class QuestionHandler:
         (key,) = (arguments[name] for name in self._asked.in_path)
         async with self._runtime.pool.connection() as db:
             row, parked = await thing_as_of(db, self._runtime.model, view, key, selection)
+            goes_on = self._asked.declaration.goes_on
+            if row is not None and goes_on is not None and goes_on(row) and row.customer_id is not None:
+                survivor = await survivor_of(row.customer_id, partial(self._merged_into, db, selection))
+                row = replace(row, customer_id=survivor)
         marks = [] if parked is None else [mark_of(parked)]
         if row is None and marks and scope is None:
             raise Standstill(marks[0])
         seen = row if row is None or scope is None or scope.admits(row) else None
         return self._reply(seen, scope, marks)
+
+    async def _merged_into(
+        self, db: AsyncConnection[Any], selection: Selection, customer_id: CustomerId
+    ) -> CustomerId | None:
+        """Which file went on in place of another, by that time."""
+        found = await thing_as_of(db, self._runtime.model, customers, customer_id, selection)
+        return None if found.row is None else found.row.merged_into
 
     async def _parked(
         self, db: AsyncConnection[Any], found: Any, arguments: dict[str, Any], scope: Scope | None

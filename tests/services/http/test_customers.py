@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,21 @@ def test_3_1_2_c_a_merger_moves_open_cases_and_says_where_the_customer_went(yewu
         "OpportunityMoved"
     ]
     assert len(done(by.get(f"/streams/{old}"))["items"]) > len(done(by.get(f"/streams/{new}"))["items"])
+
+
+def test_3_1_2_c_one_thing_of_the_past_is_of_the_file_that_went_on_by_then(yewu: Yewu) -> None:
+    by, old, middle, new = lead(yewu), complete_customer(yewu), yewu.customer("Acme"), yewu.customer("Acme Ltd")
+    open_, ended, complaint_id = opportunity(yewu, old), opportunity(yewu, old), yewu.complaint(old)
+    done(by.post(f"/opportunities/{ended}/lose", json={"reason": "price"}))
+    moments = [datetime.now(UTC)]
+    for file, into_id in ((old, middle), (middle, new)):
+        done(by.post(f"/customers/{file}/merge", json={"into_id": into_id}))
+        moments.append(datetime.now(UTC))
+    for moment, goes_on in zip(moments, (old, middle, new), strict=True):
+        then = {"as_of": moment.isoformat()}
+        assert done(by.get(f"/opportunities/{open_}", params=then))["customer_id"] == goes_on
+        assert done(yewu.manager.get(f"/complaints/{complaint_id}", params=then))["customer_id"] == goes_on
+        assert done(by.get(f"/opportunities/{ended}", params=then))["customer_id"] == old
 
 
 def test_2_2_3_b_contacts_of_a_customer_come_page_by_page_whichever_file_they_were_noted_in(yewu: Yewu) -> None:
