@@ -52,6 +52,7 @@ def serve(conninfo: str, settings: Settings) -> None:
     import uvicorn
 
     from services.http.app import create_app  # only now: nobody else who comes by here needs the whole of HTTP
+    from services.http.joined import JoinedHttp
 
     require_issuer(settings)
     _prepare()
@@ -66,6 +67,7 @@ def serve(conninfo: str, settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=JoinedHttp,
         access_log=False,
         log_config=None,
         server_header=False,

@@ -33,6 +33,7 @@ from services.composition import read_model
 from services.founding import Foundation
 from services.http.app import create_app
 from services.http.development_issuer import DevelopmentIssuer
+from services.http.joined import JoinedHttp
 from services.http.traced import Traced
 from services.keys import sealing_of
 from services.runtime import Runtime
@@ -163,7 +164,9 @@ def running(
     app: ASGIApp = create_app(application, all_settings, tracing=serving)
     if serving is not None:
         app = Traced(app, serving)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, http=JoinedHttp, log_config=None, timeout_graceful_shutdown=1)
+    )
     threads.append(threading.Thread(target=server.run, name="api"))
     for thread in threads:
         thread.start()
