@@ -120,18 +120,23 @@ class Keyring:
         cipher = self._by_ref.get(ref)
         return None if cipher is None or cipher.until < self._now() else cipher
 
-    def usable(self, subject: str) -> tuple[str, AESGCM]:
-        """What seals for a subject, and its ref; NotAtHand if it has to be prepared, Refused if it was destroyed."""
+    def usable(self, subject: str, *, new: bool = False) -> tuple[str, AESGCM]:
+        """What seals for a subject, and its ref; NotAtHand if it has to be prepared, Refused if it was destroyed.
+
+        `new`: nobody can have used this id before, so a new key is taken into use for it, if one is ready.
+        """
         cipher = self._by_subject.get(subject)
         if cipher is None or cipher.until < self._now():
-            raise NotAtHand(subject)
+            if not (new and self._begin(subject)):
+                raise NotAtHand(subject)
+            cipher = self._by_subject[subject]
         if cipher.box is None:
             raise Refused(
                 "What belongs to {id} has been erased: no text of it can be put on record any more.", id=subject
             )
         return cipher.ref, cipher.box
 
-    def begin(self, subject: str) -> bool:
+    def _begin(self, subject: str) -> bool:
         """Take a new key for an id that nobody can have used before; False if none is ready."""
         with self._lock:
             ready = bool(self._new)

@@ -21,7 +21,7 @@ from aggregates.sealed import FORM, MARK, Sealed, parts_of
 from aggregates.text import Index
 from infra.keyring import Keyring, NotAtHand
 from infra.keys import KeysUnavailable
-from infra.texts import Place, Texts, texts_in
+from infra.texts import Each, Place, Texts, texts_in
 
 log = structlog.get_logger()
 NONCE = 12
@@ -158,12 +158,7 @@ class Sealing:
             if sealed.done():  # whoever waited has given up
                 continue
             try:
-                try:
-                    found = texts.exchanged(struct, stream_id, self.seal)
-                except NotAtHand as missing:
-                    if not (new and missing.subject == stream_id and self.ring.begin(stream_id)):
-                        raise
-                    found = texts.exchanged(struct, stream_id, self.seal)
+                found = texts.exchanged(struct, stream_id, self._seal_in_new(stream_id) if new else self.seal)
             except Exception as error:  # it is the caller's, whatever it is
                 sealed.set_exception(error)
             else:
@@ -179,9 +174,13 @@ class Sealing:
             for texts, struct, stream_id in each
         ]
 
-    def seal(self, place: Place, subject: str, text: str) -> str:
-        """One text; NotAtHand if the key is not, Refused if it has been destroyed."""
-        ref, box = self.ring.usable(subject)
+    def _seal_in_new(self, stream_id: str) -> Each:
+        """How to seal a text in a stream whose id was just drawn: with a key that was made for whoever comes."""
+        return lambda place, subject, text: self.seal(place, subject, text, new=subject == stream_id)
+
+    def seal(self, place: Place, subject: str, text: str, *, new: bool = False) -> str:
+        """One text; NotAtHand if the key is not, Refused if it has been destroyed. `new`: as the keyring has it."""
+        ref, box = self.ring.usable(subject, new=new)
         bound = head = MARK + place.secrecy + f".{ref}.{place.field}"
         end = ""
         if place.scope is not None:
