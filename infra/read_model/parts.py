@@ -296,7 +296,9 @@ def places_of(db: psycopg.Connection[Any], schema: str) -> set[Place]:
 def adopt(db: psycopg.Connection[Any], division: Division, position: int, offsets: Mapping[Place, int]) -> None:
     """Keep a schema in parts from now on, each read from an offset on that lies before all it has behind the position.
 
-    Somebody else may have begun already. Overtaken if the schema is not there any more.
+    `saves` counts from the time on, so that whoever still holds the parts of an earlier schema of this name, or of an
+    earlier division of this one, cannot take these for them. Somebody else may have begun already. Overtaken if the
+    schema is not there any more.
     """
     schema = division.own.schema
     with db.transaction():
@@ -307,6 +309,7 @@ def adopt(db: psycopg.Connection[Any], division: Division, position: int, offset
             raise Overtaken(f"{schema} is not at {position} any more")
         for (topic, number), offset in ({division.whole: 0} | dict(offsets)).items():
             db.execute(
-                f"INSERT INTO {schema}.part (topic, number, next_offset, position) VALUES (%s, %s, %s, %s)".encode(),
+                f"INSERT INTO {schema}.part (topic, number, next_offset, position, saves) VALUES (%s, %s, %s, %s,"
+                " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)".encode(),
                 (topic, number, offset, position),
             )

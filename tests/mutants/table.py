@@ -406,6 +406,14 @@ FROM_KAFKA = (
         "Who was frozen before a retry undoes it.",
     ),
     Mutant(
+        "the parts of a schema built anew cannot be told from those before",
+        "infra/read_model/parts.py",
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+        "0",
+        f"{PARTS}::test_whoever_holds_parts_of_a_schema_that_was_built_anew_writes_nothing_into_the_new_one",
+        "What lies between the new rows and the old place is never folded.",
+    ),
+    Mutant(
         "a partition is taken for whole as far as the ledger goes",
         "infra/kafka/ledger.py",
         "awaited[0][0] - 1 if awaited else self._last",

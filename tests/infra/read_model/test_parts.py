@@ -165,6 +165,21 @@ def test_folded_in_parts_is_plain_fold_whatever_is_parked_and_skipped(book: Book
     check(book, model)
 
 
+def test_whoever_holds_parts_of_a_schema_that_was_built_anew_writes_nothing_into_the_new_one(book: Book) -> None:
+    """Neither old nor new parts have ever been saved, but the rows of the new ones are not as far."""
+    book.write(on("complaint-1", BOOKED))
+    division = begun(book, MODEL)
+    before = PartsFollower(book.db, division)
+    where = ("complaint", division.number_of("complaint", "complaint-1"))
+    before.hold([where])
+    with book.connect() as reader:
+        build(reader, book.db, MODEL, until=0)
+    adopt(book.db, division, 0, dict.fromkeys(division.places, 0))
+    book.write(on("complaint-1", TAKEN))
+    with pytest.raises(Overtaken):
+        before.take({where: read(book, division, before.parts[where], 1)})
+
+
 def test_whoever_was_overtaken_writes_nothing(book: Book) -> None:
     division = begun(book, MODEL)
     first, second = PartsFollower(book.db, division), PartsFollower(book.db, division)
