@@ -13,7 +13,6 @@ from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.event import LegacyRecordImported, Recorded
-from aggregates.facts import Quantity
 from aggregates.ids import ComplaintId, CustomerId, EmployeeId
 from aggregates.readers import Readers
 from aggregates.service.complaint import (
@@ -51,7 +50,7 @@ from aggregates.value import Value
 from projections.question import Database, matching, question, select, select_one
 from projections.reference import Reference
 from projections.row import PartialIndex, Row, View, its_stream
-from projections.rules.term import ending, term
+from projections.rules.term import Limit, ending
 from projections.survivors import with_survivors
 
 READERS = Readers(
@@ -93,6 +92,7 @@ ENDED = frozenset({CLOSED, WITHDRAWN, CONVERTED})
 """The same in two languages."""
 
 SECONDS_A_DAY = 86_400
+WAIT = Limit(parameter="P-06", value="wait")
 
 
 class ComplaintRow(Row):
@@ -354,16 +354,12 @@ def _heard(row: ComplaintRow) -> ComplaintRow:
 
 
 def _unconfirmed_at(row: ComplaintRow, record: Recorded[Any], reference: Reference) -> datetime | None:
-    """When nobody asks again: by P-06 in force now, a wait after the last reminder. None if another is owed before, if
-    it is so already, and for imported history, which is over."""
-    if (
-        row.unconfirmed_since is not None
-        or record.origin is not None
-        or (known := reference.in_force.get("P-06")) is None
-    ):
+    """From when on nobody asks any more: by P-06 in force now, a wait after the last reminder. None if another is owed
+    before, if it is so already, and for imported history, which is over."""
+    if row.unconfirmed_since is not None or record.origin is not None:
         return None
-    values: Mapping[Any, Quantity] = known.at(record.effective_at).values
-    most, wait = values.get("reminders"), term(values.get("wait"), record.effective_at, reference)
+    version, wait = WAIT.allows(record.effective_at, reference)
+    most = WAIT.quantity(version, "reminders")
     if most is None or wait is None or row.reminders < most.amount:
         return None
     return ending(*wait, record.effective_at, 0, reference)
