@@ -17,7 +17,7 @@ from aggregates.event import Envelope, Event, Recorded, attribution
 from aggregates.ids import KIND_OF_STREAM
 from aggregates.sealed import MARK, index_of
 from aggregates.text import Code
-from infra.texts import texts_in
+from infra.texts import Texts, texts_in
 
 Decode: TypeAlias = Callable[[bytes], Event]
 Find: TypeAlias = Callable[[Any], Iterable[str]]
@@ -80,6 +80,23 @@ class UnknownEvent(Exception):
     """The log holds an event that this version of the code cannot read; nothing may skip it."""
 
 
+class _Form(NamedTuple):
+    """What the type of an event says about each of its kind."""
+
+    name: str
+    schema: int
+    times: tuple[str, ...]
+    mentions: tuple[tuple[Callable[[Any], Any], Find], ...]
+    uniques: tuple[tuple[str, Callable[[Event], str | None]], ...]
+    texts: Texts | None
+
+    @classmethod
+    def of(cls, event: type[Event]) -> _Form:
+        """Of an event type, as its annotations have it."""
+        mentions, uniques = tuple(_mentions(event)), tuple(_uniques(event))
+        return cls(event.__name__, event.schema, tuple(_times(event)), mentions, uniques, texts_in(event))
+
+
 class Codec:
     """Turns events into what is stored and back; older schemas are brought up to date on the way.
 
@@ -90,36 +107,32 @@ class Codec:
         self.seals = seals
         self.events = {event.__name__: event for event in events}
         self._decoders: dict[tuple[str, int], Decode] = {}
-        self._mentions = {event: tuple(_mentions(event)) for event in self.events.values()}
-        self._uniques = {event: tuple(_uniques(event)) for event in self.events.values()}
-        self._times = {event: tuple(_times(event)) for event in self.events.values()}
-        self.texts = {event: texts_in(event) for event in self.events.values()}
+        self._forms = {event: _Form.of(event) for event in self.events.values()}
+        self.texts = {event: form.texts for event, form in self._forms.items()}
 
     def stored(self, stream_id: str, event: Event) -> Stored:
         """What the log will hold of an event on this stream; ValueError if it holds text that cannot be stored."""
-        kind = type(event)
-        if times := self._times[kind]:
+        name, schema, times, mentions, uniques, texts = self._forms[type(event)]
+        if times:
             event = replace(event, **{field: _in_utc(getattr(event, field)) for field in times})
-        tags = {stream_id: None}
-        for read, find in self._mentions[kind]:
-            tags.update(dict.fromkeys(find(read(event))))
+        tags: tuple[str, ...] = (stream_id,)
+        if mentions:
+            tags = tuple(dict.fromkeys((stream_id, *(i for read, find in mentions for i in find(read(event))))))
         data = encode(event)
         if b"\\u0000" in data and NUL.search(data):
-            raise ValueError(f"a text of {kind.__name__} has a NUL character in it")
-        if self.seals:
-            texts = self.texts[kind]
-            if data.count(SEALED) != (0 if texts is None else texts.count(event)):
-                raise ValueError(f"a text of {kind.__name__} is not sealed, or something else looks as if it were")
-        return Stored(kind.__name__, kind.schema, data, tuple(tags), self.held(event))
+            raise ValueError(f"a text of {name} has a NUL character in it")
+        if self.seals and data.count(SEALED) != (0 if texts is None else texts.count(event)):
+            raise ValueError(f"a text of {name} is not sealed, or something else looks as if it were")
+        return Stored(name, schema, data, tags, self.held(event) if uniques else ())
 
     def held(self, event: Event) -> tuple[tuple[str, str], ...]:
         """The values, each with its scope, that no other stream may carry from now on."""
-        return tuple((scope, value) for scope, field in self._uniques[type(event)] if (value := field(event)))
+        return tuple((scope, value) for scope, field in self._forms[type(event)].uniques if (value := field(event)))
 
     @property
     def reserving(self) -> list[str]:
         """The names of the events that may hold such values."""
-        return sorted(name for name, kind in self.events.items() if self._uniques[kind])
+        return sorted(form.name for form in self._forms.values() if form.uniques)
 
     def decoder(self, name: str, schema: int) -> Decode:
         """How to read what is stored under this name and schema; UnknownEvent if nobody here can."""
