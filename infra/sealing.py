@@ -99,14 +99,14 @@ class Plain:
         return hashlib.sha256(data).hexdigest()
 
 
-class _Waiting(NamedTuple):
-    """Something to be sealed, and who waits for it. `new`: the stream's id was just drawn."""
+class _Waiting:
+    """Something to be sealed, and what becomes of it. `new`: the stream's id was just drawn."""
 
-    texts: Texts
-    struct: Any
-    stream_id: str
-    new: bool
-    sealed: asyncio.Future[Any]
+    __slots__ = ("new", "sealed", "stream_id", "struct", "texts")
+
+    def __init__(self, texts: Texts, struct: Any, stream_id: str, *, new: bool) -> None:
+        self.texts, self.struct, self.stream_id, self.new = texts, struct, stream_id, new
+        self.sealed: Any = None
 
 
 class Sealing:
@@ -140,29 +140,27 @@ class Sealing:
     async def sealed(self, texts: Texts | None, struct: Any, stream_id: str, *, new: bool = False) -> Any:
         if texts is None:
             return struct
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._seal_waiting)
-        waiting = _Waiting(texts, struct, stream_id, new, loop.create_future())
-        self._waiting.append(waiting)
-        try:
-            return await waiting.sealed
-        except NotAtHand:
+        mine = _Waiting(texts, struct, stream_id, new=new)
+        self._waiting.append(mine)
+        await asyncio.sleep(0)
+        if mine.sealed is None:
+            self._seal_waiting()
+        if isinstance(mine.sealed, NotAtHand):
             await self.ring.prepare(texts.owners(struct, stream_id))
             return texts.exchanged(struct, stream_id, self.seal)
+        if isinstance(mine.sealed, Exception):
+            raise mine.sealed
+        return mine.sealed
 
     def _seal_waiting(self) -> None:
-        """Seal for all who came in this turn of the loop: the cipher stays in the processor's cache between them."""
+        """Seal for all who came in one turn of the loop: the cipher stays in the processor's cache between them."""
         waiting, self._waiting = self._waiting, []
-        for texts, struct, stream_id, new, sealed in waiting:
-            if sealed.done():  # whoever waited has given up
-                continue
+        for one in waiting:
+            seal = self._seal_in_new(one.stream_id) if one.new else self.seal
             try:
-                found = texts.exchanged(struct, stream_id, self._seal_in_new(stream_id) if new else self.seal)
+                one.sealed = one.texts.exchanged(one.struct, one.stream_id, seal)
             except Exception as error:  # it is the caller's, whatever it is
-                sealed.set_exception(error)
-            else:
-                sealed.set_result(found)
+                one.sealed = error
 
     def all_sealed(self, structs: Sequence[tuple[msgspec.Struct, str]]) -> list[Any]:
         each = [(texts_in(type(struct)), struct, stream_id) for struct, stream_id in structs]
