@@ -27,6 +27,12 @@ SECONDS_KEPT = 60.0
 SECONDS_UNSAID = 0.2
 """After so long, others learn whose key one is that we have begun to use."""
 
+SECONDS_READY = 0.5
+"""New keys should last so long. If they are gone sooner, twice as many are made the next time."""
+
+MOST_READY = 4096
+"""More are not made beforehand: whoever is killed leaves them in the store for nobody."""
+
 SECRETS = "index"
 """The ref of the key from which those of the indexes and of the hashes of bodies are made."""
 
@@ -56,7 +62,7 @@ class Keyring:
     """Keys by their subjects for those who seal, by their refs for those who open. Threads may share one.
 
     `most`: how many keys are kept in memory. `block`: how many new ones are made at a time, durably, before anybody
-    uses one of them.
+    uses one of them; more where they are used up fast.
     """
 
     def __init__(
@@ -71,7 +77,8 @@ class Keyring:
         self.store, self._wrapping, self._most, self._block, self._now = store, wrapping, most, block, now
         self._by_ref: OrderedDict[str, Cipher] = OrderedDict()
         self._by_subject: dict[str, Cipher] = {}
-        self._new: list[tuple[str, AESGCM]] = []
+        self._new: list[tuple[str, bytes]] = []
+        self._filled_at = -SECONDS_READY
         self._unsaid: dict[str, str] = {}
         self._lock = threading.RLock()
         self._filling = threading.Lock()
@@ -213,9 +220,10 @@ class Keyring:
             self._fill(len(wanted))
 
     def _use_new(self, subject: str) -> None:
-        ref, box = self._new.pop()
+        ref, secret = self._new.pop()
         self._unsaid[ref] = subject
-        self._remember(Cipher(ref, subject, box, self._now() + SECONDS_KEPT))
+        # made only now: in the processor's cache, and by whoever needs it
+        self._remember(Cipher(ref, subject, AESGCM(secret), self._now() + SECONDS_KEPT))
 
     def _said_and_filled_soon(self) -> None:
         """Have it said whose the keys are that were taken, and more made if few are left."""
@@ -229,10 +237,15 @@ class Keyring:
     def _fill(self, least: int = 0) -> None:
         """Make new keys until there is a block of them, and keep them durably before they are used."""
         with self._filling:
+            now = self._now()
+            if now < self._filled_at + SECONDS_READY:
+                self._block = max(self._block, min(2 * self._block, MOST_READY))
+            self._filled_at = now
             wanted = max(self._block, least) - len(self._new)
-            made = self._made(wanted) if wanted > 0 else {}
-            with self._lock:
-                self._new += ((ref, AESGCM(secret)) for ref, secret in made.items())
+            if wanted > 0:
+                made = self._made(wanted)
+                with self._lock:
+                    self._new += made.items()
 
     def _made(self, count: int) -> dict[str, bytes]:
         """So many keys by their refs, kept durably."""

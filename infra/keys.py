@@ -23,6 +23,9 @@ T = TypeVar("T")
 TOGETHER = 500
 """So many keys are asked for, or written, at a time."""
 
+SAID_TOGETHER = 5_000
+"""Of so many it is said at a time whose they are: they lie all over the index, and some in the same page of it."""
+
 SECONDS_TO_WAIT = 10
 THE_LOGS_OWN = (
     "KEYS_URL names the database of the log, where a thief of one would have both: name another one for the keys."
@@ -86,7 +89,7 @@ class KeyStore(ABC):
 
     def assign(self, subjects: Mapping[str, str]) -> None:
         """Say whose keys these are, by their refs; what has been said once stays."""
-        for part in _parts(subjects.items()):
+        for part in _parts(subjects.items(), SAID_TOGETHER):
             with self._transaction() as db:
                 # one statement for many: each time that a thread waits for SQLite, others take the interpreter
                 db.run(
@@ -392,8 +395,8 @@ def _key(row: Sequence[Any]) -> Key:
 _read = msgspec.json.Decoder(Key).decode
 
 
-def _parts(all_of: Iterable[T]) -> Iterator[list[T]]:
+def _parts(all_of: Iterable[T], most: int = TOGETHER) -> Iterator[list[T]]:
     """The same in parts of a size that one statement can take."""
     rest = iter(all_of)
-    while part := list(islice(rest, TOGETHER)):
+    while part := list(islice(rest, most)):
         yield part

@@ -22,7 +22,7 @@ from infra import keyring
 from infra.child import wait_until
 from infra.codec import Codec, encode
 from infra.commands import Kind, commands_of
-from infra.keyring import SECONDS_KEPT, Keyring
+from infra.keyring import MOST_READY, SECONDS_KEPT, SECONDS_READY, Keyring
 from infra.keys import KeyStore, SqliteKeys
 from infra.sealing import Opened, Sealing, normalised
 from infra.texts import texts_in
@@ -352,6 +352,21 @@ def test_new_keys_are_made_once_however_many_notice_that_few_are_left(
 
     asyncio.run(run())
     assert len(fills) == 2
+
+
+def test_where_new_keys_are_used_up_fast_more_are_made_at_a_time(store: KeyStore) -> None:
+    now = Time()
+    ring = a_process(store, now, block=4).ring
+
+    def ready_after(seconds: float) -> int:
+        now.seconds += seconds
+        ring._new.clear()
+        ring._fill()
+        return len(ring._new)
+
+    ring._fill()
+    assert [ready_after(SECONDS_READY / 2), ready_after(SECONDS_READY / 2), ready_after(SECONDS_READY)] == [8, 16, 16]
+    assert [ready_after(0) for _ in range(10)][-1] == MOST_READY
 
 
 def test_of_those_who_seal_at_the_same_moment_each_gets_an_answer_of_its_own(store: KeyStore) -> None:
