@@ -118,7 +118,7 @@ class Sealing:
         self.ring = ring
         secret = ring.secret()
         self._index_key, self._body_key = (_derived(secret, purpose) for purpose in (b"index", b"body"))
-        self._nonces, self._used = b"", 0
+        self._nonces: list[bytes] = []
         self._waiting: list[_Waiting] = []
 
     async def start(self) -> None:
@@ -179,18 +179,20 @@ class Sealing:
     def seal(self, place: Place, subject: str, text: str, *, new: bool = False) -> str:
         """One text; NotAtHand if the key is not, Refused if it has been destroyed. `new`: as the keyring has it."""
         ref, box = self.ring.usable(subject, new=new)
-        bound = head = MARK + place.secrecy + f".{ref}.{place.field}"
-        end = ""
-        if place.scope is not None:
-            end = f".{self.index(place.scope, text)}"
-            bound = head + end
-        start = self._used
-        if start >= len(self._nonces):
-            self._nonces, start = os.urandom(NONCE * NONCES), 0
-        self._used = start + NONCE
-        nonce = self._nonces[start : self._used]
-        secret = nonce + box.encrypt(nonce, text.encode(), bound.encode())
+        head = f"{MARK}{place.secrecy}.{ref}.{place.field}"
+        end = "" if place.scope is None else f".{self.index(place.scope, text)}"
+        nonce = self._nonce()
+        secret = nonce + box.encrypt(nonce, text.encode(), (head + end).encode())
         return f"{head}.{_written(secret)}{end}"
+
+    def _nonce(self) -> bytes:
+        """One that has never been used, not even by another thread."""
+        try:
+            return self._nonces.pop()
+        except IndexError:
+            drawn = os.urandom(NONCE * NONCES)
+            self._nonces = [drawn[start : start + NONCE] for start in range(NONCE, len(drawn), NONCE)]
+            return drawn[:NONCE]
 
     def index(self, scope: str, text: str) -> Index:
         digest = hmac.digest(self._index_key, f"{scope}\n{normalised(text)}".encode(), "sha256")
