@@ -1,4 +1,4 @@
-"""`python -m benchmarks [names…] [--rounds 5] [--quick]`: measure, show, and write down."""
+"""`python -m benchmarks [names…] [--rounds 6] [--quick]`: measure, show, and write down."""
 
 from __future__ import annotations
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 LEASH = "YEWU_LEASH"
 """The file descriptor of a pipe whose other end the supervisor holds: when it closes, the supervisor has died."""
 
+SELDOM = (20_000, 50, 100)
+"""After so many new objects garbage is collected: of the young, the older and all."""
+
 SECONDS_TO_FINISH = 3
 NO_KAFKA = "There is no Kafka: set KAFKA_BOOTSTRAP_SERVERS to its address, or start one with `make kafka`."
 
@@ -160,7 +163,7 @@ def rebuild(conninfo: str, progress: Progress = lambda _done, _goal: None, *, wi
 def _collect_seldom() -> None:
     """Fewer, larger collections: requests and folds leave little behind, and a pause in the middle of one is felt."""
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(*SELDOM)
 
 
 def tracing_of(part: str) -> Tracing | None:
