@@ -133,6 +133,13 @@ class OpportunityStanding(Fact):
     value: Decimal | None = None
 
 
+class OpportunityTalks(Fact):
+    """Which negotiations about an opportunity were opened (3.1.3), however they ended."""
+
+    opportunity_id: OpportunityId
+    opened: tuple[NegotiationId, ...] = ()
+
+
 class AgreedTerms(Fact):
     """What a negotiation has come to (3.1.3): the terms both sides agreed to, None while they have not."""
 

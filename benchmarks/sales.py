@@ -25,6 +25,7 @@ from aggregates.facts import (
     CustomerStanding,
     LegalClearance,
     OpportunityStanding,
+    OpportunityTalks,
     Payable,
     PlanStanding,
     PublishedResearch,
@@ -166,6 +167,9 @@ class Deal:
             needs_confirmed=True,
             value=self.value,
         )
+        self.talks = OpportunityTalks(
+            opportunity_id=self.standing.opportunity_id, opened=(NegotiationId(self.negotiation.id),)
+        )
         self.terms = self.in_another_file()
 
     def in_another_file(self) -> Terms:
@@ -268,6 +272,7 @@ def _contract(deal: Deal) -> Story:
         "opportunity_id": deal.standing.opportunity_id,
         "negotiation_id": agreed.negotiation_id,
         "agreed": agreed,
+        "talks": deal.talks,
     }
     yield Act(stream, "contract.draft", seller, drafted)
     yield from _review(deal)
@@ -280,7 +285,7 @@ def _contract(deal: Deal) -> Story:
     signed_at = cast.now
     yield Act(stream, "contract.sign", cast.manager, {**text, **FORMS, **facts, "credit": credit})
     signed = {"contract_id": deal.contract_id, "contract": replace(deal.drafted, signed_at=signed_at)}
-    won = {**signed, "customer": deal.file, "this": deal.standing}
+    won = {**signed, "customer": deal.file, "this": deal.standing, "talks": deal.talks}
     yield Act(deal.opportunity, "opportunity.win", seller, won)
     yield Act(deal.customer, "customer.activate", seller, {**signed, "file": deal.file})
     yield from _filing(deal)

@@ -24,14 +24,14 @@ from aggregates.business.negotiation import (
     TermsOffered,
 )
 from aggregates.event import Recorded
-from aggregates.facts import AgreedTerms
+from aggregates.facts import AgreedTerms, OpportunityTalks
 from aggregates.ids import CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.readers import Readers
 from aggregates.text import Text
 from aggregates.value import Value
 from projections.fact import fact
 from projections.question import Database, matching, question, select, select_one
-from projections.row import Row, View, its_stream
+from projections.row import Row, View, its_stream, the
 
 READERS = Readers(everything=frozenset({*NEGOTIATORS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}))
 OF_BRIEFS = replace(BRIEF_READERS, own=frozenset(NEGOTIATORS))
@@ -145,6 +145,22 @@ negotiations = View(
     broken_off,
     key=its_stream(NegotiationId),
 )
+
+
+class TalksRow(Row):
+    """Which negotiations about an opportunity were opened, the first one first."""
+
+    opportunity_id: OpportunityId
+    opened: tuple[NegotiationId, ...]
+
+
+def begun(row: TalksRow | None, record: Recorded[NegotiationOpened]) -> TalksRow:
+    before = () if row is None else row.opened
+    opened = (*before, NegotiationId(record.stream_id))
+    return TalksRow(opportunity_id=record.event.opportunity_id, opened=opened)
+
+
+talks = View(TalksRow, begun, key=the("opportunity_id"))
 
 
 def _offer(event: TermsOffered | CounterOfferReceived | BelowFloorApproved | TermsAgreed) -> Offer:
@@ -273,3 +289,10 @@ async def agreed_terms(db: Database, negotiation_id: NegotiationId) -> AgreedTer
         price=None if offer is None else offer.price,
         payment_days=None if offer is None else offer.payment_days,
     )
+
+
+@fact(talks)
+async def opportunity_talks(db: Database, opportunity_id: OpportunityId) -> OpportunityTalks:
+    """None where nobody negotiates."""
+    row = await select_one(db, TalksRow, "SELECT * FROM talks_row WHERE opportunity_id = %s", opportunity_id)
+    return OpportunityTalks(opportunity_id=opportunity_id, opened=() if row is None else row.opened)

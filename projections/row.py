@@ -78,7 +78,7 @@ def its_stream_under(name: str, kind: Any) -> Key:
 
 def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> Key:
     """A row for each case of one kind, under a name as above: whose case it is stands in these fields of events that
-    lie on other streams; all other events lie on the stream of the case."""
+    lie on other streams; all others, and those where nothing stands there, are of the stream that they lie on."""
     if not fields:
         return its_stream_under(name, kind)
 
@@ -86,7 +86,7 @@ def its_case_under(name: str, kind: Any, fields: Mapping[type[Event], str]) -> K
         field = fields.get(event)
         if field is None:
             return lambda record: (record.stream_id, name)
-        return lambda record: (str(getattr(record.event, field)), name)
+        return lambda record: (getattr(record.event, field) or record.stream_id, name)
 
     return Key(kind=None, of_event=of_event)
 

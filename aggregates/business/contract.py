@@ -20,6 +20,7 @@ from aggregates.facts import (
     CreditStanding,
     CustomerStanding,
     LegalClearance,
+    OpportunityTalks,
     Setting,
     parameter,
 )
@@ -189,8 +190,10 @@ class Contract(Value):
         opportunity_id: OpportunityId | None = None,
         negotiation_id: NegotiationId | None = None,
         agreed: AgreedTerms | None = None,
+        talks: OpportunityTalks | None = None,
     ) -> ContractDrafted:
-        """Write down what was agreed: the file, and as data what each side has to do and to pay by when."""
+        """Write down what was agreed: the file, and as data what each side has to do and to pay by when. What has been
+        negotiated is signed as its negotiation came to terms, and not past it."""
         if self.status is not Status.BLANK:
             raise Refused("This contract is on record: redraft it.")
         if customer.merged_into is not None:
@@ -198,6 +201,9 @@ class Contract(Value):
         _must_not_be_blocked(customer)
         if agreed is not None and (agreed.price is None or not customer.is_same_as(agreed.customer_id)):
             raise Refused("This negotiation has not come to terms with this customer.")
+        if talks is not None and (talks.opened or agreed is not None) and negotiation_id not in talks.opened:
+            raise Refused("Name the negotiation of this opportunity that came to terms, one of: {ids}.",
+                          ids=", ".join(talks.opened) or "–")  # fmt: skip
         terms.check()
         agreed_price = None if agreed is None else agreed.price
         _must_say_what_was_agreed(terms, agreed_price)

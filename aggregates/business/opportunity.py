@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from aggregates.actor import Actor, Role
 from aggregates.amounts import is_amount
 from aggregates.event import Event, command
-from aggregates.facts import ContractStanding, CustomerStanding, OpportunityStanding, Post, Setting, about, parameter
+from aggregates.facts import (
+    ContractStanding,
+    CustomerStanding,
+    OpportunityStanding,
+    OpportunityTalks,
+    Post,
+    Setting,
+    about,
+    parameter,
+)
 from aggregates.ids import ContractId, CustomerId, EmployeeId
 from aggregates.refused import Refused
 from aggregates.text import Code, Text, unique
@@ -251,8 +260,9 @@ class Opportunity(Value):
         contract: ContractStanding,
         customer: CustomerStanding,
         this: OpportunityStanding,
+        talks: OpportunityTalks,
     ) -> OpportunityWon:
-        """A contract with the customer is signed."""
+        """A contract with the customer is signed; where there were negotiations, one that rests on them."""
         self._must_be_open()
         _must_go_on(customer)
         if contract.signed_at is None:
@@ -264,6 +274,9 @@ class Opportunity(Value):
             raise Refused("{contract_id} is a contract with another customer.", contract_id=contract_id)
         if contract.opportunity_id not in {None, this.opportunity_id}:
             raise Refused("{contract_id} comes from another opportunity.", contract_id=contract_id)
+        if contract.opportunity_id is None and talks.opened:
+            raise Refused("{contract_id} was drafted past the negotiation of this opportunity.",
+                          contract_id=contract_id)  # fmt: skip
         return OpportunityWon(customer_id=customer.customer_id, contract_id=contract_id, value=contract.amount)
 
     @command(by=SELLERS, clause="2.2.3-b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -9,6 +10,9 @@ from aggregates.amounts import is_something
 from aggregates.refused import Refused
 from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
+
+IN_AN_ID = re.compile(r"[A-Za-z0-9.-]{1,40}")
+"""An instalment's number stands in the id of what is claimed for it."""
 
 
 class Promise(Value):
@@ -56,6 +60,8 @@ class Terms(Value):
         for numbers in ([one.number for one in self.obligations], [one.number for one in self.payments]):
             if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
                 raise Refused("These numbers stand there twice: {numbers}.", numbers=", ".join(twice))
+        if not all(IN_AN_ID.fullmatch(payment.number) for payment in self.payments):
+            raise Refused("An instalment is numbered by letters, digits, points and hyphens, 40 of them at most.")
         if not all(is_something(payment.amount) for payment in self.payments):
             raise Refused("An instalment is an amount of more than zero.")
         total = sum((payment.amount for payment in self.payments), Decimal(0))

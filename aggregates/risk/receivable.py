@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.amounts import is_something
+from aggregates.business.terms import IN_AN_ID
 from aggregates.event import Event, command
 from aggregates.facts import ContractStanding, Setting, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
@@ -190,8 +190,8 @@ class Receivable(Value):
         return None if self.raised is not None else self._claimed(contract_id, instalment, contract)
 
     def _claimed(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
-        if re.fullmatch(r"[A-Za-z0-9.-]{1,40}", instalment) is None:
-            raise Refused("An instalment is numbered by letters, digits, points and hyphens.")
+        if IN_AN_ID.fullmatch(instalment) is None:
+            raise Refused("An instalment is numbered by letters, digits, points and hyphens, 40 of them at most.")
         if contract.customer_id is None or contract.signed_at is None:
             raise Refused("The contract is not signed: nothing is owed by it.")
         if instalment not in contract.payments:

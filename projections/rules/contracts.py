@@ -68,6 +68,14 @@ def _less_than_agreed(known: Known, record: Recorded[Any], _reference: Reference
     return "less than agreed" if record.event.terms.amount < Decimal(known.get("agreed", "0")) else None
 
 
+def _negotiated(known: Known, record: Recorded[Any]) -> Known:
+    return {**known, record.stream_id: "opened"} if isinstance(record.event, NegotiationOpened) else known
+
+
+def _past_the_talks(known: Known, record: Recorded[Any], _reference: Reference) -> str | None:
+    return "past its negotiation" if known and record.event.negotiation_id not in known else None
+
+
 def _texts(known: Known, record: Recorded[Any]) -> Known:
     """What each file says, by a hash of its terms; and whether the last one said something else before."""
     terms = record.event.terms
@@ -168,6 +176,21 @@ AS_AGREED = Threshold(
     learn=_agreed,
     breach=_less_than_agreed,
     **A_CONTRACT,
+)
+
+NOT_PAST_THE_TALKS = Threshold(
+    "R-BD-5.3",
+    "Where an opportunity was negotiated, its contract rests on a negotiation.",
+    cases=OpportunityId,
+    clauses=("2.2.3-c", "3.1.3-c"),
+    mode=Mode.PREVENT,
+    known=(NegotiationOpened,),
+    at=(ContractDrafted,),
+    case_in={NegotiationOpened: "opportunity_id", ContractDrafted: "opportunity_id"},
+    learn=_negotiated,
+    breach=_past_the_talks,
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+    ladder=LADDER,
 )
 
 REVIEWED = Precedence(
@@ -281,6 +304,7 @@ RULES: tuple[Rule, ...] = (
     KNOWN_AND_BRIEFED,
     BRIEFED,
     AS_AGREED,
+    NOT_PAST_THE_TALKS,
     REVIEWED,
     HANDED_OVER,
     ONE_TEXT,

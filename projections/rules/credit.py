@@ -65,7 +65,7 @@ def _amount(known: Known, name: str) -> Decimal:
 
 def what_is_owed(known: Known, record: Recorded[Any]) -> Known:
     """What the customer has signed for, was billed and owes, by contract; and by how much that has grown just now."""
-    now = {**known, **_news(known, record)}
+    now = {**what_is_decided(known, record), **_news(known, record)}
     contracts = {name.partition(" ")[2] for name in now if name.startswith(("signed ", "open "))}
     exposure = sum(
         (
@@ -100,9 +100,11 @@ def _news(known: Known, record: Recorded[Any]) -> Known:
             return {}
 
 
-def beyond_the_limit(known: Known, record: Recorded[Any], _reference: Reference) -> str | None:
-    """Does the customer come to owe more than the limit, and more than this contract has leave for beyond it?"""
-    most = _amount(known, "limit") + leave(known, record)
+def beyond_the_limit(known: Known, record: Recorded[Any], reference: Reference) -> str | None:
+    """Does the customer come to owe more than a limit that is good, and more than this contract has leave for beyond
+    it? A limit that is not good counts as none."""
+    limit = _amount(known, "limit") if why_not_good(known, record, reference) is None else Decimal(0)
+    most = limit + leave(known, record)
     return "exposure beyond the limit" if _amount(known, "grown") > 0 and _amount(known, "exposure") > most else None
 
 
@@ -139,15 +141,19 @@ def signed_without_credit(known: Known, record: Recorded[Any], reference: Refere
     added, most = _amount(known, "added"), leave(known, record)
     if added <= most:
         return None
+    beyond = "contract beyond the limit" if added > _amount(known, "limit") + most else None
+    return why_not_good(known, record, reference) or beyond
+
+
+def why_not_good(known: Known, record: Recorded[Any], reference: Reference) -> str | None:
+    """Why nothing could be signed by the customer's limit at that time; None: it was good."""
     if "limit" not in known:
         return "no limit approved"
     if "limit assessed" not in known:
         return "a limit without an assessment"
     if "suspended" in known:
         return "credit suspended"
-    if record.effective_at >= _good_until(known, reference):
-        return "limit expired"
-    return "contract beyond the limit" if added > _amount(known, "limit") + most else None
+    return "limit expired" if record.effective_at >= _good_until(known, reference) else None
 
 
 def _good_until(known: Known, reference: Reference) -> datetime:
@@ -157,15 +163,17 @@ def _good_until(known: Known, reference: Reference) -> datetime:
     return assessed if months is None else months_after(assessed, int(months.amount))
 
 
+ON_CREDIT = (CreditAssessed, *DECIDED, CreditSuspended, CreditReleased)
+
 CREDIT_CHECKED = Threshold(
     "R-BD-7",
     "A contract is signed or grows only inside a limit whose assessment is still good, or by leave for this contract.",
     cases=CustomerId,
     clauses=("1.3.4", "2.2.3-c", "3.1.3-c", "5.2.2-a"),
     mode=Mode.PREVENT,
-    known=(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased),
+    known=ON_CREDIT,
     at=(ContractSigned, ContractAmended),
-    case_in=_of_customers(CreditAssessed, *DECIDED, CreditSuspended, CreditReleased, ContractSigned, ContractAmended),
+    case_in=_of_customers(*ON_CREDIT, ContractSigned, ContractAmended),
     learn=what_is_decided,
     breach=signed_without_credit,
     reads=(GOOD_FOR,),
@@ -173,15 +181,16 @@ CREDIT_CHECKED = Threshold(
 
 INSIDE_THE_LIMIT = Threshold(
     "R-RSK-6",
-    "No contract brings a customer to owe us more than its limit, unless it had leave to.",
+    "No contract brings a customer to owe us more than its limit, as long as that is good, unless it had leave to.",
     cases=CustomerId,
     clauses=("5.2.2-a",),
     mode=Mode.PREVENT,
-    known=(*DECIDED, ContractTerminated, ContractExpired, *MOVED),
+    known=(*ON_CREDIT, ContractTerminated, ContractExpired, *MOVED),
     at=(ContractSigned, ContractAmended),
-    case_in=_of_customers(*DECIDED, *COMMITTED, *MOVED),
+    case_in=_of_customers(*ON_CREDIT, *COMMITTED, *MOVED),
     learn=what_is_owed,
     breach=beyond_the_limit,
+    reads=(GOOD_FOR,),
 )
 
 

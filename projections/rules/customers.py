@@ -8,6 +8,7 @@ from aggregates.actor import Role
 from aggregates.business.customer import (
     AccountOwnerAssigned,
     ContactAdded,
+    ContactEnded,
     ContactObjectionRecorded,
     ContactObjectionWithdrawn,
     CustomerNeedRecorded,
@@ -20,7 +21,7 @@ from aggregates.business.customer import (
 from aggregates.business.opportunity import OpportunityQualified
 from aggregates.ids import CustomerId
 from projections.rules.rule import Mode, Rule
-from projections.rules.templates.following import Completeness
+from projections.rules.templates.enough import CompletenessByShare
 from projections.rules.templates.objected import AbsenceByKind
 from projections.rules.term import Limit
 
@@ -34,7 +35,7 @@ A_CUSTOMER: dict[str, Any] = {
 REGISTERED = (CustomerRegistered, CustomerProfileChanged, CustomerProfileCorrected)
 CHANGED = (CustomerProfileChanged, CustomerProfileCorrected)
 
-COMPLETE_FILE = Completeness(
+COMPLETE_FILE = CompletenessByShare(
     "R-BD-4",
     "Enough is recorded of a customer and its needs before an opportunity with it is qualified.",
     clauses=("2.2.3-b", "3.1.2-c"),
@@ -52,6 +53,7 @@ COMPLETE_FILE = Completeness(
         "need": ((CustomerNeedRecorded,), "need"),
         "intent": ((CustomerNeedRecorded,), "intent"),
     },
+    ended={ContactEnded: "contact"},
     before=(OpportunityQualified,),
     share=Limit(parameter="P-41", value="score"),
     case_in={OpportunityQualified: "customer_id"},

@@ -149,7 +149,7 @@ class Rule:
             return self._resumed(row, record.effective_at, reference)
         at, origin, limit = record.effective_at, record.origin, self.within
         elsewhere = self.case_in.get(type(record.event))
-        case = record.stream_id if elsewhere is None else str(getattr(record.event, elsewhere))
+        case = (None if elsewhere is None else getattr(record.event, elsewhere)) or record.stream_id
         if limit is None:
             begun = replace(self._blank, case_id=case, began_at=at, began_by=record.position)
         else:

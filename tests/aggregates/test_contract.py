@@ -38,6 +38,7 @@ from aggregates.facts import (
     CreditStanding,
     CustomerStanding,
     LegalClearance,
+    OpportunityTalks,
     Override,
     Quantity,
     Setting,
@@ -75,6 +76,12 @@ def of_amount(amount: int, content: ContentHash = TEXT) -> Terms:
     """The same for another amount, paid at once."""
     paid = (Instalment(number=Code("a"), amount=Decimal(amount), due=date(2026, 4, 1)),)
     return replace(terms, content=content, amount=Decimal(amount), payments=paid)
+
+
+def numbered(number: str) -> Terms:
+    """The same with a first instalment that is called so."""
+    first, *others = terms.payments
+    return replace(terms, payments=(replace(first, number=Code(number)), *others))
 
 
 drafted = ContractDrafted(customer_id=ACME, terms=terms, drafted_by=(ANNA,), opportunity_id=DEAL)
@@ -130,6 +137,20 @@ def test_from_a_negotiation_only_what_was_agreed() -> None:
     )
 
 
+def test_2_2_3_c_what_was_negotiated_is_not_drafted_past_its_negotiation() -> None:
+    first, second = NegotiationId("negotiation-1"), NegotiationId("negotiation-2")
+    agreed = AgreedTerms(negotiation_id=second, customer_id=ACME, price=Decimal(400_000), payment_days=30)
+    talks = OpportunityTalks(opportunity_id=DEAL, opened=(first,))
+    for named in ((None, None, talks), (second, agreed, talks), (second, agreed, replace(talks, opened=()))):
+        given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, *named).then_refused("Name the neg")
+    both = replace(talks, opened=(first, second))
+    given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, second, agreed, both).then(
+        replace(drafted, negotiation_id=second, agreed_price=Decimal(400_000))
+    )
+    none = replace(talks, opened=())
+    given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, None, None, none).then(drafted)
+
+
 def test_3_1_3_c_no_version_is_over_less_than_was_agreed() -> None:
     talks, refused = NegotiationId("negotiation-1"), "came to 400000"
     agreed = AgreedTerms(negotiation_id=talks, customer_id=ACME, price=Decimal(400_000), payment_days=30)
@@ -160,6 +181,7 @@ def test_after_a_merger_the_customer_that_goes_on_signs_what_the_other_file_agre
         (replace(terms, ends=date(2026, 2, 28)), "ends on 2026-03-01 at the earliest"),
         (replace(terms, payments=(terms.payments[0],) * 4), "stand there twice: a"),
         (replace(terms, obligations=terms.obligations * 2), "stand there twice: 1"),
+        *((numbered(number), "is numbered by letters") for number in ("", "第一期", "a/b", "a" * 41)),
     ],
 )
 def test_terms_that_contradict_themselves_are_refused(wrong: Terms, because: str) -> None:

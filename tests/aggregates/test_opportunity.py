@@ -28,8 +28,17 @@ from aggregates.business.opportunity import (
     ValueEstimated,
 )
 from aggregates.event import Event, events_of, recall
-from aggregates.facts import ContractStanding, CustomerStanding, OpportunityStanding, Post, Quantity, Setting, Unit
-from aggregates.ids import ContractId, CustomerId, EmployeeId, OpportunityId
+from aggregates.facts import (
+    ContractStanding,
+    CustomerStanding,
+    OpportunityStanding,
+    OpportunityTalks,
+    Post,
+    Quantity,
+    Setting,
+    Unit,
+)
+from aggregates.ids import ContractId, CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.text import Code, Text
 from tests.given import Given, given
 
@@ -60,6 +69,7 @@ signed = ContractStanding(
     signed_at=datetime(2026, 3, 2, tzinfo=UTC),
 )
 this = OpportunityStanding(opportunity_id=THIS, customer_id=ACME, open=True)
+untalked = OpportunityTalks(opportunity_id=THIS)
 
 
 def an_opportunity(*more: Event) -> Given[Opportunity]:
@@ -198,7 +208,7 @@ def test_when_it_will_close_is_forecast() -> None:
 
 
 def test_2_2_3_b_it_is_won_by_a_signed_contract_for_the_amount_of_that() -> None:
-    an_opportunity().when(Opportunity.win, DEAL, signed, customer, this).then(won)
+    an_opportunity().when(Opportunity.win, DEAL, signed, customer, this, untalked).then(won)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +229,21 @@ def test_2_2_3_b_it_is_won_by_a_signed_contract_for_the_amount_of_that() -> None
     ],
 )
 def test_and_by_no_other(contract: ContractStanding, because: str) -> None:
-    an_opportunity().when(Opportunity.win, DEAL, contract, customer, this).then_refused(because)
+    an_opportunity().when(Opportunity.win, DEAL, contract, customer, this, untalked).then_refused(because)
+
+
+def test_3_1_3_c_what_was_negotiated_is_won_by_a_contract_that_rests_on_it() -> None:
+    talks = replace(untalked, opened=(NegotiationId("negotiation-1"),))
+    unnamed = replace(signed, opportunity_id=None)
+    an_opportunity().when(Opportunity.win, DEAL, unnamed, customer, this, talks).then_refused("past the negotiation")
+    an_opportunity().when(Opportunity.win, DEAL, unnamed, customer, this, untalked).then(won)
+    an_opportunity().when(Opportunity.win, DEAL, signed, customer, this, talks).then(won)
 
 
 def test_after_a_merger_it_is_won_where_it_went() -> None:
-    an_opportunity().when(Opportunity.win, DEAL, signed, merged, this).then_refused("customer-other: go on there")
-    goes_on = replace(other, files=(ACME,))
-    an_opportunity(OpportunityMoved(customer_id=OTHER)).when(Opportunity.win, DEAL, signed, goes_on, this).then(
-        replace(won, customer_id=OTHER)
-    )
+    an_opportunity().when(Opportunity.win, DEAL, signed, merged, this, untalked).then_refused("customer-other: go on")
+    goes_on, moved = replace(other, files=(ACME,)), an_opportunity(OpportunityMoved(customer_id=OTHER))
+    moved.when(Opportunity.win, DEAL, signed, goes_on, this, untalked).then(replace(won, customer_id=OTHER))
 
 
 def test_it_is_lost_for_a_reason_to_somebody() -> None:
@@ -260,7 +276,7 @@ def test_after_its_end_nothing_more_is_done(end: Event) -> None:
     over.when(Opportunity.change_stage, Stage.CONTACTED, WORDS).then_refused("This opportunity is")
     over.when(Opportunity.estimate_value, MILLION).then_refused("This opportunity is")
     over.when(Opportunity.forecast_close, JUNE, 50).then_refused("This opportunity is")
-    over.when(Opportunity.win, DEAL, signed, customer, this).then_refused("This opportunity is")
+    over.when(Opportunity.win, DEAL, signed, customer, this, untalked).then_refused("This opportunity is")
     over.when(Opportunity.lose, PRICE).then_refused("This opportunity is")
     over.when(Opportunity.abandon, WORDS).then_refused("This opportunity is")
 

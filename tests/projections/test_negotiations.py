@@ -26,19 +26,20 @@ from aggregates.business.negotiation import (
     TermsOffered,
 )
 from aggregates.event import Event
-from aggregates.facts import AgreedTerms
+from aggregates.facts import AgreedTerms, OpportunityTalks
 from aggregates.ids import CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.text import Code, Text
 from infra.read_model.tables import Table
 from projections import negotiations
-from projections.negotiations import Concession, NegotiationRow, Offer
+from projections.negotiations import Concession, NegotiationRow, Offer, TalksRow
 from projections.scope import Scope
 from tests.given import MONDAY, recorded
-from tests.projections.tables import asked
+from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
 ANNA, BORIS, MEI = EmployeeId("employee-anna"), EmployeeId("employee-boris"), EmployeeId("employee-mei")
-CARL, CASE, WORDS = CustomerId("customer-carl"), OpportunityId("opportunity-1"), Text("words")
+CARL, WORDS = CustomerId("customer-carl"), Text("words")
+CASE, OTHER_CASE = OpportunityId("opportunity-1"), OpportunityId("opportunity-2")
 HOUR = timedelta(hours=1)
 
 
@@ -213,4 +214,16 @@ def test_what_a_negotiation_has_come_to_is_a_fact(rows: Callable[..., str]) -> N
         AgreedTerms(negotiation_id=FIRST, customer_id=CARL, price=Decimal(88_000), payment_days=60),
         AgreedTerms(negotiation_id=SECOND, customer_id=CARL),
         AgreedTerms(negotiation_id=THIRD),
+    ]
+
+
+def test_which_negotiations_about_an_opportunity_were_opened_is_a_fact(empty_database: str) -> None:
+    begun = [recorded(opened, stream_id=one, position=n) for n, one in enumerate((FIRST, SECOND))]
+    row = negotiations.talks.fold(begun)
+    assert row is not None
+    there = filled(empty_database, [TalksRow], [row])
+    told = [asked(there, lambda db, o=o: negotiations.opportunity_talks(db, o)) for o in (CASE, OTHER_CASE)]  # type: ignore[misc]  # bound now
+    assert told == [
+        OpportunityTalks(opportunity_id=CASE, opened=(FIRST, SECOND)),
+        OpportunityTalks(opportunity_id=OTHER_CASE),
     ]

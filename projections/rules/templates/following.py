@@ -15,8 +15,6 @@ from projections.rules.duty import (
     DONE,
     OWED,
     PENDING,
-    SHELVED,
-    UNDETERMINABLE,
     DutyRow,
 )
 from projections.rules.rule import Events, Handler, Held, Rule, names, said
@@ -28,80 +26,46 @@ Parts: TypeAlias = Mapping[str, tuple[Events, str | None]]
 
 
 class Completeness(Rule):
-    """After one of `on`, all `parts` are there in time, and before any event of `before`.
-
-    `share`: so much of them in percent, by the version in force then, is enough for `before`.
-    """
+    """After one of `on`, all `parts` are there in time, and before any event of `before`."""
 
     template = "Completeness"
 
-    def __init__(
-        self, *args: Any, on: Events, parts: Parts, before: Events = (), share: Limit | None = None, **more: Any
-    ) -> None:
+    def __init__(self, *args: Any, on: Events, parts: Parts, before: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.on, self.parts, self.before, self.share = on, parts, before, share
-        self._single = share is None and [field for _, field in parts.values()] == [None]
-        self._brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
+        self.on, self.parts, self.before = on, parts, before
+        self._single = [field for _, field in parts.values()] == [None]
+        self.brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
         for name, (events, field) in parts.items():
             for event in events:
-                self._brought[event] = (*self._brought.get(event, ()), (name, field))
+                self.brought[event] = (*self.brought.get(event, ()), (name, field))
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:
         return tuple(names(events, field) for events, field in self.parts.values())
 
-    def cites(self) -> Iterator[str]:
-        yield from super().cites()
-        if self.share is not None:
-            yield self.share.parameter
-
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
-        yield from ((event, self.answer if self._single else self.note) for event in self._brought)
-        yield from ((event, self.use) for event in self.before)
-        yield from ((event, self.end) for event in self.over)
-
-    def use(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """From here on it must have been there, or enough of it, each time anew."""
-        if self.share is None:
-            return self.end(row, record, reference)
-        if row is None or row.state is SHELVED or row.verdict is UNDETERMINABLE:
-            return row
-        version = self.share.version(reference, record.effective_at)
-        enough = self.share.quantity(version, self.share.value)
-        if version is None or enough is None:
-            return self.done(row, record, UNDETERMINABLE)
-        row = replace(row, version=version.position)
-        if 100 * len(row.evidence or {}) < enough.amount * len(self.parts):
-            return self.missed(row, record, reference)
-        return self.done(row, record)
+        yield from ((event, self.answer if self._single else self.note) for event in self.brought)
+        yield from ((event, self.end) for event in (*self.before, *self.over))
 
     def answer(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """The only thing that is owed has come."""
         return row if row is None or row.state is not OWED else answered(self, row, record, reference)
 
     def note(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
-        """Some of it has come, perhaps the last, or is there no more."""
-        if row is None or (row.state is not OWED and not (row.state is DONE and self.share)):
+        """Some of it has come, perhaps the last."""
+        if row is None or row.state is not OWED:
             return row
         known, event = row.evidence or {}, record.event
-        evidence = dict(known)
-        for name, field in self._brought[type(event)]:
-            if name not in known:
-                if field is None or is_filled_in(getattr(event, field)):
-                    evidence[name] = record.position
-            elif self._is_gone(event, field):
-                del evidence[name]
-        if evidence == known:
+        news = {
+            name: record.position
+            for name, field in self.brought[type(event)]
+            if name not in known and (field is None or is_filled_in(getattr(event, field)))
+        }
+        if not news:
             return row
-        row = replace(row, evidence=evidence)
-        if row.state is DONE:
-            return row
-        return row if len(evidence) < len(self.parts) else answered(self, row, record, reference)
-
-    def _is_gone(self, event: Event, field: str | None) -> bool:
-        """Does an event empty what enough of is needed of?"""
-        return self.share is not None and field is not None and getattr(event, field) is None
+        row = replace(row, evidence={**known, **news})
+        return row if len(known) + len(news) < len(self.parts) else answered(self, row, record, reference)
 
 
 def is_filled_in(value: Any) -> bool:

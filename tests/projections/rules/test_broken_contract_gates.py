@@ -15,7 +15,13 @@ from aggregates.actor import Actor, Role
 from aggregates.business import contract, negotiation
 from aggregates.business.contract import Contract
 from aggregates.business.customer import CustomerBlocked
-from aggregates.business.negotiation import Negotiation, NegotiationBriefApproved, NegotiationBriefPrepared, Status
+from aggregates.business.negotiation import (
+    Negotiation,
+    NegotiationBriefApproved,
+    NegotiationBriefPrepared,
+    NegotiationOpened,
+    Status,
+)
 from aggregates.business.opportunity import NeedsConfirmed
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Event, decide
@@ -25,6 +31,7 @@ from aggregates.facts import (
     CustomerStanding,
     LegalClearance,
     OpportunityStanding,
+    OpportunityTalks,
     Quantity,
     Setting,
     Unit,
@@ -149,6 +156,18 @@ def test_3_1_3_c_a_contract_over_less_than_was_agreed_is_found(monkeypatch: pyte
     monkeypatch.setattr(contract, "_must_say_what_was_agreed", lambda *_: None)
     case.do(Contract.redraft, SELLER, terms=case.terms(SECOND, 99))
     assert case.stands(contracts.AS_AGREED) is Verdict.VIOLATED
+
+
+def test_3_1_3_c_a_contract_past_the_negotiation_of_its_opportunity_is_found() -> None:
+    deal, opened = OpportunityId("opportunity-1"), NegotiationId("negotiation-1")
+    begun = Happened(NegotiationOpened(opportunity_id=deal), on(2), ANNA, stream_id=opened)
+    case, terms = Case(), Case().terms(FIRST)
+    case.happened, case.state = [begun], Contract()
+    draft = {"customer_id": CARL, "terms": terms, "opportunity_id": deal}
+    with pytest.raises(Refused, match="Name the negotiation"):
+        case.do(Contract.draft, SELLER, **draft, talks=OpportunityTalks(opportunity_id=deal, opened=(opened,)))
+    case.do(Contract.draft, SELLER, **draft, talks=OpportunityTalks(opportunity_id=deal))  # nobody told the gate
+    assert verdict(contracts.NOT_PAST_THE_TALKS, *case.happened, case=deal) is Verdict.VIOLATED
 
 
 def test_a_contract_with_a_blocked_customer_is_found() -> None:

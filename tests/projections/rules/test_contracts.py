@@ -91,6 +91,8 @@ brief_back = NegotiationBriefReturned(reason=WORDS)
 below = BelowFloorApproved(price=Decimal(1), payment_days=60, approver_id=BORIS)
 broken_off = NegotiationBrokenOff(reason=WORDS)
 from_talks = replace(drafted, agreed_price=SMALL)
+of_the_deal = replace(drafted, opportunity_id=DEAL)
+as_agreed = replace(from_talks, opportunity_id=DEAL, negotiation_id=NegotiationId(NEGOTIATION))
 cheaper = replace(redrafted, terms=terms(SECOND, Decimal(1)))
 same_file = replace(redrafted, terms=terms(FIRST, Decimal(1)))
 taken_back = LegalReviewRejected(contract_id=CONTRACT, content=FIRST, grounds=WORDS)
@@ -160,6 +162,8 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.BRIEF_BY_AUTHORITY, of((brief, 2), (replace(briefed, amount=LARGE), 3, LI), (below, 4, LI))),
     (contracts.AS_AGREED, of((from_talks, 2), (redrafted, 3))),
     (contracts.AS_AGREED, of((drafted, 2), (cheaper, 3))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (as_agreed, 3))),
+    (contracts.NOT_PAST_THE_TALKS, of((of_the_deal, 2), (opened, 3))),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (redrafted, 3), (drafted, 4))),
     (contracts.NOT_WITH_THE_BLOCKED, of((drafted, 2), (blocked, 3), (unblocked, 4), (approved, 4), (signed, 5))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (taken_back, 3), (passed, 4), (signed, 4))),
@@ -209,6 +213,11 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BRIEF_BY_AUTHORITY, of((brief, 2), (briefed, 3, LI), (below, 4, ANNA))),
     (contracts.BRIEF_BY_AUTHORITY, [DEPUTY, *of((brief, 2), (below, 4, BORIS))]),
     (contracts.AS_AGREED, of((from_talks, 2), (cheaper, 3))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (of_the_deal, 3))),
+    (
+        contracts.NOT_PAST_THE_TALKS,
+        of((opened, 2), (replace(as_agreed, negotiation_id=NegotiationId("negotiation-2")), 3)),
+    ),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (same_file, 3))),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (redrafted, 3), (same_file, 4))),
     (contracts.NOT_WITH_THE_BLOCKED, of((drafted, 2), (blocked, 3), (signed, 5))),

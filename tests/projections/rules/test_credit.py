@@ -48,6 +48,9 @@ BILL = "receivable-contract-1-a"
 WORDS, MAIL = Text("words"), Code("mail")
 CUSTOMER, THE_DEAL = CustomerId(ACME), ContractId(DEAL)
 HUNDRED, AS_ONESELF = Decimal(100), Envelope()
+LATE, AUTUMN = (datetime(2026, month, 2, 9, tzinfo=MONDAY_NINE.tzinfo) for month in (9, 10))
+"""When what was assessed in March is good no longer, and a month after that."""
+
 
 assessed = CreditAssessed(
     customer_id=CUSTOMER, scorecard=Code("P-46"), factors={}, score=50, grade=Grade.C, rationale=WORDS,
@@ -166,6 +169,17 @@ INSIDE: list[tuple[str, list[Happened], Verdict]] = [
     ("less than before", [
         *CHECKED, signed(60, on(3)), of_credit(replace(limited, limit=Decimal(10)), on(4), LI), amended(50, on(5))],
      Verdict.CONFORMANT),
+    ("leave, and what is owed besides, while suspended", [
+        *CHECKED, signed(50, on(3), OTHER), of_credit(suspended, on(3)), of_credit(let, on(3), LI), signed(51, on(4))],
+     Verdict.VIOLATED),
+    ("leave for all that is owed, while suspended", [
+        *CHECKED, signed(50, on(3), OTHER), of_credit(suspended, on(3)), of_credit(let, on(3), LI), signed(50, on(4))],
+     Verdict.CONFORMANT),
+    ("leave, and what is owed besides, beside a limit that is over", [
+        *CHECKED, signed(50, on(3), OTHER), of_credit(replace(let, until=AUTUMN), on(3), LI), signed(51, LATE)],
+     Verdict.VIOLATED),
+    ("the same beside a limit that is good", [
+        *CHECKED, signed(50, on(3), OTHER), of_credit(let, on(3), LI), signed(51, on(4))], Verdict.CONFORMANT),
     ("without a limit", [signed(1, on(3))], Verdict.VIOLATED),
     ("nothing signed", [*CHECKED], Verdict.NOT_APPLICABLE),
 ]  # fmt: skip

@@ -277,7 +277,7 @@ def test_each_rule_that_a_gate_prevents_is_tried_with_the_gate_broken() -> None:
     prevented = {rule.number for rule in RULES if rule.mode is Mode.PREVENT}
     here = {"R-CS-2", "R-CS-7", "R-CS-8", "R-ORG-1", "R-BD-2", "R-BD-3", "R-BD-3.2", "R-GEN-2.1", "R-GEN-2.3"}
     of_contracts = {  # test_broken_contract_gates.py
-        "R-BD-5", "R-BD-5.1", "R-BD-5.2", "R-BD-6", "R-BD-10", "R-BD-10.1", "R-BD-10.2", "R-GEN-1.contract",
+        "R-BD-5", "R-BD-5.1", "R-BD-5.2", "R-BD-5.3", "R-BD-6", "R-BD-10", "R-BD-10.1", "R-BD-10.2", "R-GEN-1.contract",
         "R-GEN-2.4", "R-GEN-1.brief", "R-GEN-2.brief", "R-GEN-2.floor",
     }  # fmt: skip
     assert prevented == here | of_contracts | set(authority.RULES) | {"R-BD-4", "R-BD-9", "R-INF-5"}

@@ -36,7 +36,8 @@ from aggregates.text import Code, Text
 from projections.rules.catalogue import RULES
 from projections.rules.duty import Verdict
 from projections.rules.rule import Mode, Rule
-from projections.rules.templates.following import Completeness, Existence, Stage, Succession
+from projections.rules.templates.enough import CompletenessByShare
+from projections.rules.templates.following import Existence, Stage, Succession
 from projections.rules.templates.people import ACTOR, AuthorityAt, ByAmount, FourEyes
 from projections.rules.templates.preceding import Precedence
 from projections.rules.templates.values import Equality, Threshold
@@ -114,7 +115,7 @@ SAME_FIRST = Precedence(
     same={ResponsibleDepartmentAssigned: "unit", ResponsibilitySettled: "unit"},
     **A_CASE,
 )
-MOSTLY_KNOWN = Completeness(
+MOSTLY_KNOWN = CompletenessByShare(
     "T-8",
     "Enough is known before anything is offered.",
     on=(ComplaintReceived,),
