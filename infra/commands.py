@@ -111,6 +111,8 @@ class Command:
         body: msgspec.Struct = self._decode(data or b"{}")
         for name in body.__struct_fields__:
             check_value(getattr(body, name), name)
+        if self.texts is not None and (blank := self.texts.blank(body)) is not None:
+            raise msgspec.ValidationError(f"Text that says something is expected - at `$.{blank}`")
         return body
 
     def _body(self) -> type[msgspec.Struct]:

@@ -64,6 +64,18 @@ class Texts:
         self.exchanged(struct, stream_id, note)
         return found
 
+    def blank(self, struct: Any) -> str | None:
+        """The field of a text that says nothing; None where each says something."""
+        found: list[str] = []
+
+        def note(place: Place, _owner: str, text: str) -> str:
+            if not text.strip():
+                found.append(place.field)
+            return text
+
+        self.exchanged(struct, "", note)
+        return found[0] if found else None
+
     def count(self, struct: Any) -> int:
         """How many texts there are in it."""
         found = list(map(type, self._alone(struct))).count(str)

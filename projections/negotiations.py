@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString
 
 from msgspec.structs import replace
+from psycopg import sql
 
 from aggregates.actor import Role
 from aggregates.business.negotiation import (
@@ -32,6 +34,7 @@ from aggregates.value import Value
 from projections.fact import fact
 from projections.question import Database, matching, question, select, select_one
 from projections.row import Row, View, its_stream, the
+from projections.survivors import with_survivors
 
 READERS = Readers(everything=frozenset({*NEGOTIATORS, Role.DEPUTY, Role.MANAGER, Role.AUDITOR}))
 OF_BRIEFS = replace(BRIEF_READERS, own=frozenset(NEGOTIATORS))
@@ -207,13 +210,19 @@ class Concession(Value):
     below_floor_by: EmployeeId | None
 
 
-SHOWN = """
+SHOWN: LiteralString = """
     SELECT negotiation_id, opportunity_id, customer_id, status, team, prepared_at, approved_at, opened_at, ended_at,
         rounds, first_offer, last_offer, counter_offer, agreed
-    FROM negotiation_row"""
+    FROM {} WHERE """
+
+IS_OPEN: LiteralString = "status NOT IN ('agreed', 'broken_off')"
+ROWS = with_survivors(NegotiationRow, "negotiation_row", IS_OPEN)
+"""What is under way with a merged customer is with the one that goes on."""
+
+TABLES = ("negotiation_row", "customer_row")
 
 
-@question(path="negotiations", readers=READERS, order=("prepared_at", "negotiation_id"), tables=("negotiation_row",))
+@question(path="negotiations", readers=READERS, order=("prepared_at", "negotiation_id"), tables=TABLES)
 async def under_way(
     db: Database,
     status: Status | None = None,
@@ -228,21 +237,26 @@ async def under_way(
             "customer_id = %s": customer_id,
         }
     )
-    return await select(db, Negotiating, f"{SHOWN} WHERE {where}", *values)
+    return await select(db, Negotiating, sql.SQL(SHOWN + where).format(ROWS), *values)
 
 
-@question(path="negotiations/{negotiation_id}", readers=READERS, tables=("negotiation_row",))
+@question(path="negotiations/{negotiation_id}", readers=READERS, tables=TABLES)
 async def one(db: Database, negotiation_id: NegotiationId) -> Negotiating | None:
     """One negotiation, without its brief."""
-    return await select_one(db, Negotiating, f"{SHOWN} WHERE negotiation_id = %s", negotiation_id)
+    return await select_one(db, Negotiating, sql.SQL(SHOWN + "negotiation_id = %s").format(ROWS), negotiation_id)
 
 
-@question(path="negotiations/{negotiation_id}/brief", readers=OF_BRIEFS, one_of=negotiations)
+@question(
+    path="negotiations/{negotiation_id}/brief",
+    readers=OF_BRIEFS,
+    one_of=negotiations,
+    goes_on=lambda row: row.status not in {Status.AGREED, Status.BROKEN_OFF},
+    tables=TABLES,
+)
 async def brief(db: Database, negotiation_id: NegotiationId) -> NegotiationRow | None:
     """One negotiation with its brief: what we aim at, and what we would settle for."""
-    return await select_one(
-        db, NegotiationRow, "SELECT * FROM negotiation_row WHERE negotiation_id = %s", negotiation_id
-    )
+    query = sql.SQL("SELECT * FROM {} WHERE negotiation_id = %s").format(ROWS)
+    return await select_one(db, NegotiationRow, query, negotiation_id)
 
 
 @question(

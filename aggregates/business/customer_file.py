@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from enum import StrEnum, auto
 from typing import Annotated, Any, TypeAlias
 
@@ -55,8 +54,3 @@ class Profile(Value):
 def facts_told(profile: Profile) -> dict[str, Any]:
     """What is told, and nothing of what is left out."""
     return {fact: value for fact, value in asdict(profile).items() if value is not UNSET}
-
-
-def channel_of(said: Code) -> Code:
-    """The channel that is meant, however it is written: phone, Phone, PHONE."""
-    return Code(" ".join(unicodedata.normalize("NFKC", said).casefold().split()))

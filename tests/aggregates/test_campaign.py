@@ -24,7 +24,7 @@ ended = CampaignEnded(result=WORDS)
 
 
 def test_3_1_2_b_a_campaign_starts_under_an_approved_plan() -> None:
-    given(Campaign).when(Campaign.start, MAY, PLAN, SPRING, (PHONE, PHONE), APPROVED).then(started)
+    given(Campaign).when(Campaign.start, MAY, PLAN, SPRING, (PHONE, Code("电话")), APPROVED).then(started)
     given(Campaign).when(Campaign.start, MAY, PLAN, SPRING, (PHONE,), NOT_APPROVED).then_refused(
         "Only under an approved"
     )

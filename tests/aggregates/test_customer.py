@@ -326,13 +326,21 @@ def test_3_1_2_b_a_prospect_is_contacted_and_what_came_of_it_is_recorded() -> No
     given(Customer, registered).when(Customer.contact, PHONE, LATER, WORDS, Code("C-1")).then_refused("no contact C-1")
 
 
-@pytest.mark.parametrize("written", ["phone", "Phone", "PHONE", " phone ", "ｐｈｏｎｅ"])
+@pytest.mark.parametrize("written", ["phone", "Phone", "PHONE", " phone ", "ｐｈｏｎｅ", "telephone", "电话"])
 def test_3_1_2_b_who_objects_to_a_channel_is_not_contacted_by_it_however_it_is_written(written: str) -> None:
     given(Customer, registered, no_phone).when(Customer.contact, Code(written), LATER, WORDS).then_refused(
         "objects to being contacted by phone"
     )
     given(Customer, registered).when(Customer.record_objection, Code(written)).then(no_phone)
     given(Customer, registered).when(Customer.contact, Code(written), LATER, WORDS).then(by_phone)
+
+
+@pytest.mark.parametrize("written", ["e-mail", "email", "E Mail", "电子邮件"])
+def test_3_1_2_b_one_channel_has_one_name(written: str) -> None:
+    no_email = ContactObjectionRecorded(channel=EMAIL)
+    given(Customer, registered, no_email).when(Customer.contact, Code(written), LATER, WORDS).then_refused("by e-mail")
+    as_once_recorded = ContactObjectionRecorded(channel=Code(written))
+    given(Customer, registered, as_once_recorded).when(Customer.contact, EMAIL, LATER, WORDS).then_refused("by e-mail")
 
 
 def test_but_by_another_channel() -> None:

@@ -89,6 +89,7 @@ def test_whoever_drafts_for_somebody_else_makes_both_authors() -> None:
         ({"goals": (replace(A_DOZEN, due=date(2026, 9, 1)),)}, "2026-09-01 does not lie within"),
         ({"goals": (replace(A_DOZEN, due=date(2026, 3, 1)),)}, "2026-03-01 does not lie within"),
         ({"channels": (PHONE,)}, "two channels"),
+        ({"channels": (PHONE, Code("Telephone"))}, "two channels"),
         ({"channels": (PHONE, FAIR, PHONE)}, "each once"),
         ({"segment_ids": ()}, "the segments"),
         ({"segment_ids": (BAKERIES, BAKERIES)}, "each once"),

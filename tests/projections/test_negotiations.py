@@ -7,10 +7,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar, get_args
 
-import psycopg
 import pytest
 from msgspec.structs import replace
 
+from aggregates.business.customer import CustomerRegistered, CustomersMerged
 from aggregates.business.negotiation import (
     BelowFloorApproved,
     CounterOfferReceived,
@@ -29,11 +29,11 @@ from aggregates.event import Event
 from aggregates.facts import AgreedTerms, OpportunityTalks
 from aggregates.ids import CustomerId, EmployeeId, NegotiationId, OpportunityId
 from aggregates.text import Code, Text
-from infra.read_model.tables import Table
 from projections import negotiations
+from projections.customers import CustomerRow, customers
 from projections.negotiations import Concession, NegotiationRow, Offer, TalksRow
 from projections.scope import Scope
-from tests.given import MONDAY, recorded
+from tests.given import MONDAY, history, recorded
 from tests.projections.tables import asked, filled
 
 T = TypeVar("T")
@@ -128,18 +128,8 @@ def test_3_1_3_b_of_those_who_do_not_read_every_brief_only_the_team_reads_it() -
 
 @pytest.fixture
 def rows(empty_database: str) -> Callable[..., str]:
-    """Puts rows into the table that the questions are asked of, and says where."""
-
-    def put(*given: NegotiationRow) -> str:
-        table = Table(NegotiationRow)
-        with psycopg.connect(empty_database) as db:
-            db.execute(table.create("public").encode())
-            marks = ", ".join(["%s"] * len(table.fields))
-            for row in given:
-                db.execute(f"INSERT INTO {table.name} VALUES ({marks})".encode(), table.line(row))
-        return empty_database
-
-    return put
+    """Puts rows into the tables that the questions are asked of, and says where."""
+    return lambda *given: filled(empty_database, (NegotiationRow, CustomerRow), given)
 
 
 FIRST, SECOND, THIRD = (NegotiationId(f"negotiation-{number}") for number in (1, 2, 3))
@@ -160,6 +150,24 @@ def test_what_everybody_sees_has_nothing_of_the_brief(rows: Callable[..., str]) 
     assert asked(there, lambda db: negotiations.one(db, FIRST)) == seen[0]
     assert asked(there, lambda db: negotiations.one(db, THIRD)) is None
     assert len(asked(there, lambda db: negotiations.under_way(db, opportunity_id=CASE, customer_id=CARL))) == 2
+
+
+def test_3_1_2_c_what_is_under_way_with_a_merged_customer_is_with_the_one_that_goes_on(
+    rows: Callable[..., str],
+) -> None:
+    goes_on = CustomerId("customer-olga")
+    (old, new) = (
+        customers.fold(history([CustomerRegistered(name=WORDS, source=Code("fair")), *more], stream_id=whose))
+        for whose, more in ((CARL, [CustomersMerged(into_id=goes_on)]), (goes_on, []))
+    )
+    there = rows(old, new, row_of(*OPEN), row_of(*OPEN, agreed, number=2))
+    found = {one.negotiation_id: one.customer_id for one in asked(there, negotiations.under_way)}
+    assert found == {FIRST: goes_on, SECOND: CARL}
+    of_the_new = asked(there, lambda db: negotiations.under_way(db, customer_id=goes_on))
+    assert [one.negotiation_id for one in of_the_new] == [FIRST]
+    for ask in (negotiations.one, negotiations.brief):
+        answers = [asked(there, lambda db, ask=ask, who=who: ask(db, who)) for who in (FIRST, SECOND)]  # type: ignore[misc]  # bound now
+        assert [answer and answer.customer_id for answer in answers] == [goes_on, CARL]
 
 
 def test_2_2_3_c_what_was_given_away_is_reported(rows: Callable[..., str]) -> None:

@@ -66,6 +66,8 @@ MALFORMED: dict[str, Any] = {
     "a lone surrogate": b'{"customer_id":"customer-1","channel":"\\ud800"}',
     "a NUL": b'{"customer_id":"customer-1","channel":"a\\u0000b"}',
     "a number for a text": b'{"customer_id":"customer-1","channel":7}',
+    "a text that says nothing": b'{"customer_id":"customer-1","channel":"phone","facts":" \\n"}',
+    "a reason that gives none": b'{"customer_id":"customer-1","channel":"x","at":"2026-01-01T00:00:00Z","reason":""}',
     "a field missing": b'{"channel":"phone"}',
     "an unknown field": b'{"customer_id":"customer-1","channel":"phone","colour":"red"}',
     "an id beyond all length": b'{"customer_id":"customer-%s","channel":"phone"}' % (b"x" * 5000),

@@ -1,0 +1,47 @@
+"""By what way people are reached: one word for each channel, however it is written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from aggregates.text import Code
+
+CALLED: Mapping[str, str] = {
+    "email": "e-mail",
+    "电子邮件": "e-mail",
+    "邮件": "e-mail",
+    "邮箱": "e-mail",
+    "telephone": "phone",
+    "tel": "phone",
+    "call": "phone",
+    "电话": "phone",
+    "手机": "phone",
+    "mobile": "phone",
+    "text": "sms",
+    "textmessage": "sms",
+    "短信": "sms",
+    "微信": "wechat",
+    "letter": "post",
+    "信函": "post",
+    "拜访": "visit",
+    "上门": "visit",
+    "展会": "fair",
+    "tradefair": "fair",
+}
+"""Other words for the same, in one piece and small."""
+
+
+def channel_of(said: Code) -> Code:
+    """The channel that is meant: Phone, PHONE and 电话 are one, as are e-mail, E mail and email.
+
+    One that is not known here is called as it is said, in small letters, its words joined by hyphens.
+    """
+    words = re.split(r"[\s_-]+", unicodedata.normalize("NFKC", said).casefold().strip())
+    return Code(CALLED.get("".join(words), "-".join(words)))
+
+
+def channels_of(said: Iterable[Code]) -> tuple[Code, ...]:
+    """The same of several, in their order."""
+    return tuple(map(channel_of, said))
