@@ -60,15 +60,18 @@ class State(StrEnum):
 
 
 class Mechanism(Value):
-    """What is there for a clause: commands that name it, rows that show what they did, policies that serve it."""
+    """What is there for a clause: commands that name it, events that they answer with, rows that show what they did,
+    policies that serve it."""
 
     commands: tuple[Code, ...] = ()
+    events: tuple[Code, ...] = ()
     views: tuple[Code, ...] = ()
     policies: tuple[Code, ...] = ()
 
 
 class Coverage(Value):
-    """What there is of one clause; `events` were recorded under it, `cases` are judged by its rules."""
+    """What there is of one clause; `event_types` are those of its commands, so many `events` were recorded under it,
+    `cases` are judged by its rules."""
 
     clause: Code
     zh: str
@@ -76,6 +79,7 @@ class Coverage(Value):
     source: Source
     state: State
     commands: tuple[Code, ...]
+    event_types: tuple[Code, ...]
     views: tuple[Code, ...]
     policies: tuple[Code, ...]
     rules: tuple[Code, ...]
@@ -125,6 +129,7 @@ def _covered(clause: Clause, mechanism: Mechanism, events: Mapping[Code, int], c
         source=clause.source,
         state=state_of(mechanism, rules, tests),
         commands=mechanism.commands,
+        event_types=mechanism.events,
         views=mechanism.views,
         policies=mechanism.policies,
         rules=rules,

@@ -22,10 +22,11 @@ def mechanisms(
     found = {}
     for clause in clauses:
         own = [command for command in commands if command.declaration.clause == clause]
-        events = {event for command in own for event in _recorded_by(command)}
+        events = dict.fromkeys(event for command in own for event in _recorded_by(command))
         found[clause] = Mechanism(
             commands=tuple(Code(command.slug) for command in own),
-            views=tuple(dict.fromkeys(Code(view.row.__name__) for view in views if not events.isdisjoint(view.folds))),
+            events=tuple(Code(event.__name__) for event in events),
+            views=tuple(dict.fromkeys(Code(view.row.__name__) for view in views if events.keys() & view.folds.keys())),
             policies=tuple(Code(policy.name) for policy in policies if clause in policy.clauses),
         )
     return found
@@ -37,6 +38,6 @@ def _recorded_by(command: Command) -> Iterable[type[Event]]:
     waiting = [answer]
     while waiting:
         annotation = waiting.pop()
-        if isinstance(annotation, type) and issubclass(annotation, Event):
+        if isinstance(annotation, type) and issubclass(annotation, Event) and annotation is not Event:
             yield annotation
         waiting.extend(get_args(annotation))

@@ -206,7 +206,9 @@ class Receivable(Value):
         )
 
     @command(by=(Role.FINANCE,), clause="5.2.2-b")
-    def receive_payment(self, amount: Decimal, reference: Code) -> Iterable[Event]:
+    def receive_payment(
+        self, amount: Decimal, reference: Code
+    ) -> Iterable[PaymentReceived | PromiseKept | ReceivableSettled]:
         """The customer has paid so much; the reference is that of the bank."""
         raised = self._must_be_open()
         _must_be_some(amount)
@@ -248,7 +250,7 @@ class Receivable(Value):
     @command(by=(Role.FINANCE,), clause="5.2.2-b")
     def resolve_dispute(
         self, by: Actor, upheld: bool, wording: Text, conceded: Decimal | None = None
-    ) -> Iterable[Event]:
+    ) -> Iterable[DisputeResolved | DunningPaused | WriteOffRequested]:
         """Say whether the customer was right, and what was agreed; what we concede, the manager decides on."""
         self._must_be_raised()
         if self.hold is not Hold.DISPUTE:
@@ -355,7 +357,7 @@ class Receivable(Value):
         return WriteOffRequested(amount=amount, grounds=grounds, requested_by=by.people)
 
     @command(by=(Role.MANAGER,), clause="5.2.2-b")
-    def approve_write_off(self, by: Actor) -> Iterable[Event]:
+    def approve_write_off(self, by: Actor) -> Iterable[ReceivableWrittenOff | ReceivableSettled | DunningResumed]:
         """Give up what was asked for."""
         raised, asked = self._must_be_open(), self._must_be_asked()
         if any(map(by.speaks_for, self.requesters)):
@@ -369,7 +371,7 @@ class Receivable(Value):
             yield DunningResumed()
 
     @command(by=(Role.MANAGER,), clause="5.2.2-b")
-    def reject_write_off(self, grounds: Text) -> Iterable[Event]:
+    def reject_write_off(self, grounds: Text) -> Iterable[WriteOffRejected | DunningResumed]:
         """It is not given up."""
         self._must_be_asked()
         yield WriteOffRejected(grounds=grounds)

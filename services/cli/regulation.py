@@ -22,7 +22,7 @@ from services.language import Language, label, say
 regulation = typer.Typer(no_args_is_help=True, help="管理办法 / the regulation")
 
 PAGE = 1000
-PARTS = ("commands", "views", "policies", "rules")
+PARTS = ("commands", "event_types", "views", "policies", "rules")
 WORDS = (*PARTS, "tests", "cases", "events", *(state.value for state in State))
 """What the lines below are made of; each has its Chinese."""
 

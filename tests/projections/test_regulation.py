@@ -34,6 +34,10 @@ def test_the_mechanism_of_a_clause_is_read_off_commands_views_and_policies() -> 
     assert MECHANISMS["3.3.2-a"].commands == (
         "complaint.receive", "complaint.acknowledge", "complaint.record_details",
     )  # fmt: skip
+    assert MECHANISMS["3.3.2-a"].events == (
+        "ComplaintReceived", "ComplaintAcknowledged", "ComplaintDetailsRecorded",
+    )  # fmt: skip
+    assert "ReceivableWrittenOff" in MECHANISMS["5.2.2-b"].events
     assert MECHANISMS["3.3.2-a"].views == ("ComplaintRow",)
     assert MECHANISMS["3.3.2-c"].policies == ("ComplaintClocks",)
     assert "complaint.escalate_to" in MECHANISMS["3.3.2-c"].commands

@@ -21,6 +21,7 @@ def test_there_is_a_line_for_each_of_the_104_clauses(terminal: Terminal) -> None
     (complaint,) = [line for line in lines if line.startswith("3.3.2-a ")]
     assert "built" in complaint
     assert "commands: complaint.receive, complaint.acknowledge, complaint.record details" in complaint
+    assert "event types: ComplaintReceived, ComplaintAcknowledged, ComplaintDetailsRecorded" in complaint
     assert "rules: R-CS-2, R-CS-3" in complaint
     assert "4.1.1    not built" in lines
     assert len(terminal.do("regulation", "coverage", "--inferred").splitlines()) == 116
