@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
+
+import pytest
 
 from aggregates.business.contract import ContractDrafted, ContractSigned, ContractTerminated
 from aggregates.business.negotiation import NegotiationOpened
@@ -27,6 +30,7 @@ from aggregates.risk.receivable import (
 from aggregates.text import Code, ContentHash, Text
 from services.composition import POLICIES
 from services.policies.alarms import Alarms
+from services.policies.policy import Intent
 from tests.projections.rules.cases import CHINA
 from tests.services.policies.test_policies import Desk, at_the_desk
 from tests.services.running import Yewu
@@ -62,13 +66,11 @@ class Ledger:
         limit = CreditLimitApproved(customer_id=self.customer, limit=HUNDRED, payment_days=30, valid_until=until)
         await self.desk.put(assessed, limit, on=self.credit, origin=origin)
 
-    async def signed(self, **due: date) -> None:
+    async def signed(self, *, ends: date = date(2027, 3, 31), **due: date) -> None:
         """A contract with an instalment of a hundred for each of these days."""
         payments = tuple(Instalment(number=Code(name), amount=HUNDRED, due=day) for name, day in due.items())
         text, amount = ContentHash("sha256:1"), HUNDRED * len(payments)
-        terms = Terms(
-            content=text, amount=amount, begins=DUE, ends=date(2027, 3, 31), obligations=(), payments=payments
-        )
+        terms = Terms(content=text, amount=amount, begins=DUE, ends=ends, obligations=(), payments=payments)
         drafted = ContractDrafted(customer_id=self.customer, terms=terms, drafted_by=())
         signed = ContractSigned(
             customer_id=self.customer, content=text, amount=amount, signed_by=(EmployeeId("employee-li"),), place=WORDS,
@@ -251,5 +253,47 @@ def test_5_2_2_a_a_limit_expires_with_its_assessment(yewu: Yewu) -> None:
         await ledger.desk.ring(OVERDUE_AT)
         assert (await ledger.after(of_credit=True))[1:] == ["CreditLimitApproved", "CreditLimitExpired"]
         assert (await imported.after(of_credit=True))[-1] == "CreditLimitApproved"
+
+    at_the_desk(yewu, test)
+
+
+def test_policies_that_are_ended_after_any_act_do_it_once(yewu: Yewu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is started after them knows nothing of what was done, nor do rows that are behind."""
+
+    class Killed(Exception):
+        pass
+
+    async def test(desk: Desk) -> None:
+        signed, overdue = [Ledger(desk) for _ in range(2)], [Ledger(desk) for _ in range(2)]
+        for ledger in signed:
+            await ledger.signed(ends=DUE, a=DUE)
+            await ledger.limited(OVERDUE_AT)
+        for ledger in overdue:
+            await ledger.raised(ledger.overdue, PaymentPromised(until=date(2026, 4, 9), amount=HUNDRED))
+            await ledger.limited()
+        given = Alarms._give
+        for policy in POLICIES:
+            for many in (1, 2, 3, 4):
+                left = many
+
+                async def give(self: Alarms, intent: Intent, due: datetime) -> bool:
+                    nonlocal left
+                    done = await given(self, intent, due)
+                    left -= done
+                    if not left:
+                        raise Killed
+                    return done
+
+                with monkeypatch.context() as patch, suppress(Killed):
+                    patch.setattr(Alarms, "_give", give)
+                    await Alarms(desk.runtime, policy, lambda: LONG_AFTER).ring()
+        await desk.ring(LONG_AFTER)
+        for ledger in signed:
+            assert await desk.types(ledger.contract) == ["ContractDrafted", "ContractSigned", "ContractExpired"]
+            assert await ledger.after() == ["ReceivableRaised", "ReceivableBecameOverdue", "CreditStopCalled"]
+            assert (await ledger.after(of_credit=True)).count("CreditLimitExpired") == 1
+        for ledger in overdue:
+            assert sorted((await ledger.after())[3:]) == ["CreditStopCalled", "PromiseBroken"]
+            assert (await ledger.after(of_credit=True)).count("CreditSuspended") == 1
 
     at_the_desk(yewu, test)
