@@ -287,7 +287,8 @@ def test_policies_that_are_ended_after_any_act_do_it_once(yewu: Yewu, monkeypatc
                 with monkeypatch.context() as patch, suppress(Killed):
                     patch.setattr(Alarms, "_give", give)
                     await Alarms(desk.runtime, policy, lambda: LONG_AFTER).ring()
-        await desk.ring(LONG_AFTER)
+        for _ in range(2):  # what one policy does is what another waits for
+            await desk.ring(LONG_AFTER)
         for ledger in signed:
             assert await desk.types(ledger.contract) == ["ContractDrafted", "ContractSigned", "ContractExpired"]
             assert await ledger.after() == ["ReceivableRaised", "ReceivableBecameOverdue", "CreditStopCalled"]
