@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import LiteralString, NamedTuple, TypeAlias
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
 from aggregates.value import Value
+from infra.read_model.tables import table_name
 from services.composition import POLICIES
+from services.policies.policy import Policy
 from services.runtime import Runtime
 
 
@@ -71,6 +74,27 @@ def policy(name: str) -> LagOf:
     return behind
 
 
+def due(policy: Policy) -> LagOf:
+    """What this policy has not done though its time has come: it is not at work, or the business says no each time."""
+
+    async def waiting(runtime: Runtime) -> Lag | None:
+        times = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {at} AS at FROM {rows}").format(
+                at=sql.Identifier(alarm.at), rows=sql.Identifier(runtime.model.schema, table_name(alarm.rows))
+            )
+            for alarm in policy.alarms
+        )
+        late = sql.SQL(
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8"
+            " FROM ({times}) t WHERE at <= clock_timestamp()"
+        ).format(times=times)
+        async with runtime.pool.connection() as db:
+            found = await (await db.execute(late)).fetchone()
+        return None if found is None else Lag(*found)
+
+    return waiting
+
+
 async def relay(runtime: Runtime) -> Lag | None:
     """Events that are not in Kafka yet; None where nobody ever published."""
     return await _behind(runtime, "SELECT max(position) AS position, max(beat_at) AS beat_at FROM yewu.relay")
@@ -109,6 +133,7 @@ LAGS: Mapping[str, LagOf] = {
     "parked rows": parked,
     "builder": builder,
     **{f"policy {each.name}": policy(each.name) for each in POLICIES},
+    **{f"policy {each.name}, due": due(each) for each in POLICIES if each.alarms},
     "relay": relay,
 }
 

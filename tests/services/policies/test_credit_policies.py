@@ -29,6 +29,7 @@ from aggregates.risk.receivable import (
 )
 from aggregates.text import Code, ContentHash, Text
 from services.composition import POLICIES
+from services.lags import lags
 from services.policies.alarms import Alarms
 from services.policies.policy import Intent
 from tests.projections.rules.cases import CHINA
@@ -100,6 +101,21 @@ def test_5_2_2_b_what_is_not_paid_becomes_overdue_when_its_day_is_over(yewu: Yew
         assert await ledger.after() == ["ReceivableRaised", "ReceivableBecameOverdue"]
         (line,) = (await desk.lines(ledger.bill))[1:]
         assert line.actor_id == "policy-DunningLadder"
+
+    at_the_desk(yewu, test)
+
+
+def test_what_is_due_and_not_done_is_told(yewu: Yewu) -> None:
+    async def test(desk: Desk) -> None:
+        async def waiting() -> int:
+            return (await lags(desk.runtime))["policy DunningLadder, due"].waiting
+
+        await desk.ring(LONG_AFTER)
+        before, ledger = await waiting(), Ledger(desk)
+        await ledger.raised()
+        assert await waiting() == before + 1
+        await desk.ring(OVERDUE_AT)
+        assert await waiting() == before
 
     at_the_desk(yewu, test)
 
