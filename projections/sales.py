@@ -24,12 +24,16 @@ class Dimension(StrEnum):
     QUARTER = auto()
     OWNER = auto()
     PRODUCT = auto()
+    REASON = auto()
+    COMPETITOR = auto()
 
 
 COLUMN_OF: Mapping[Dimension, LiteralString] = {
     Dimension.QUARTER: "quarter",
     Dimension.OWNER: "owner_id",
     Dimension.PRODUCT: "product",
+    Dimension.REASON: "lost_reason",
+    Dimension.COMPETITOR: "competitor",
 }
 
 
@@ -54,7 +58,8 @@ class StageTime(Value):
 
 
 class Result(Value):
-    """What became of opportunities that ended, of one quarter (2017Q1), owner or product, or of none that is known.
+    """What became of opportunities that ended, of one quarter (2017Q1), owner, product, reason for which they were lost
+    or competitor to whom, or of none that is known.
 
     `win_rate`: of those that were won or lost. Days are from the first contact to the contract.
     """
@@ -142,7 +147,8 @@ async def results(
     owner_id: EmployeeId | None = None,
     product: Code | None = None,
 ) -> list[Result]:
-    """What was won and lost, by quarter, owner or product; of one quarter, owner or product if they are named."""
+    """What was won and lost, by quarter, owner or product, or why and to whom; of one quarter, owner or product if they
+    are named."""
     where, values = matching({"quarter = %s": quarter, "owner_id = %s": owner_id, "product = %s": product})
     of, quarter_of = COLUMN_OF[by], QUARTER.format("closed_on")
     return await select(

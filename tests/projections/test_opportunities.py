@@ -243,6 +243,17 @@ def test_2_2_3_b_results_are_told_by_quarter_owner_and_product(rows: Callable[..
     assert [(one.of, one.won, one.lost, one.abandoned) for one in by_product] == [(BOILER, 2, 1, 0), (PUMP, 0, 0, 1)]
 
 
+def test_2_2_3_b_why_and_to_whom_opportunities_are_lost(rows: Callable[..., str]) -> None:
+    to_a_rival = OpportunityLost(reason=Code("delay"), competitor=Code("Rival"))
+    url = rows(
+        after((1, lost)), after((1, lost), number=2), after((1, to_a_rival), number=3), after((1, won(9)), number=4)
+    )
+    reasons = asked(url, lambda db: sales.results(db, Dimension.REASON))
+    assert [(one.of, one.lost, one.won) for one in reasons] == [("delay", 1, 0), (PRICE, 2, 0), (None, 0, 1)]
+    rivals = asked(url, lambda db: sales.results(db, Dimension.COMPETITOR))
+    assert [(one.of, one.lost) for one in rivals] == [("Rival", 1), (None, 2)]
+
+
 def test_a_forecast_of_then_is_held_against_what_came_of_it(rows: Callable[..., str]) -> None:
     june, july = date(2017, 6, 30), date(2017, 7, 31)
     likely, unlikely = (
