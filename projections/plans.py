@@ -168,7 +168,7 @@ REACHED: LiteralString = f"""
     CASE g -> 'goal' ->> 'measure'
         WHEN 'new customers' THEN (
             SELECT count(*) FROM customer_row c
-            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment)
+            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment) AND c.merged_into IS NULL
               AND c.registered_at >= p.begins_at AND c.registered_at < (g ->> 'until')::timestamptz)
         WHEN 'contacts' THEN (
             SELECT count(*) FROM touch_row t JOIN customer_row c USING (customer_id)
@@ -181,7 +181,8 @@ REACHED: LiteralString = f"""
         WHEN 'contracts' THEN (SELECT count(*) {WON})
         WHEN 'amount' THEN (SELECT coalesce(sum(o.won_value), 0) {WON})
     END"""
-"""What a goal counts among the customers of the plan's segments, from the plan's first day to the goal's last."""
+"""What a goal counts among the customers of the plan's segments, from the plan's first day to the goal's last; a file
+that turned out to be of a customer whom we had is no new one."""
 
 
 class GoalProgress(Value):

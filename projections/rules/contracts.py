@@ -300,6 +300,17 @@ IN_THEIR_AREA = InCharge(
     **A_CONTRACT,
 )
 
+TALKS_IN_THEIR_AREA = InCharge(
+    "R-ORG-2.2",
+    "A deputy decides on negotiations only with business development in their charge.",
+    cases=NegotiationId,
+    clauses=("2.1", "2.2.2-a"),
+    mode=Mode.DETECT,
+    of=dict.fromkeys((NegotiationBriefApproved, BelowFloorApproved), "business-development"),
+    owed_by=Role.BUSINESS_DEVELOPMENT,
+    ladder=LADDER,
+)
+
 RULES: tuple[Rule, ...] = (
     KNOWN_AND_BRIEFED,
     BRIEFED,
@@ -316,4 +327,5 @@ RULES: tuple[Rule, ...] = (
     NOT_BY_ITS_DRAFTER,
     BY_AUTHORITY,
     IN_THEIR_AREA,
+    TALKS_IN_THEIR_AREA,
 )

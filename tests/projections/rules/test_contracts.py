@@ -197,6 +197,7 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.BY_AUTHORITY, of((replace(approved, amount=LARGE), 3, LI), (replace(signed, amount=LARGE), 4, LI))),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, LI))]),
     (contracts.IN_THEIR_AREA, of((approved, 3, LI), (signed, 4, LI))),
+    (contracts.TALKS_IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((briefed, 2, BORIS), (below, 3, BORIS))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, lent_to_anna("business-development"), *of((approved, 3))]),
 ]
 
@@ -250,6 +251,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BY_AUTHORITY, [DEPUTY, *of((approved, 3, BORIS), (replace(signed, amount=LARGE), 4, BORIS))]),
     (contracts.BY_AUTHORITY, [DEPUTY, *of((signed, 3, BORIS), (replace(amended, amount=LARGE), 4, BORIS))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, *of((approved, 3, BORIS))]),
+    (contracts.TALKS_IN_THEIR_AREA, [DEPUTY, ELSEWHERE, *of((briefed, 2, LI), (below, 3, BORIS))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, lent_to_anna("customer-service"), *of((approved, 3))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, ELSEWHERE, *of((approved, 3, BORIS), (signed, 4, LI))]),
     (contracts.IN_THEIR_AREA, [DEPUTY, IN_CHARGE, *of((approved, 3, BORIS), (signed, 4, BORIS))]),
