@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, Any, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -123,7 +123,16 @@ class ContactObjectionRecorded(Event):
 
 
 class ContactObjectionWithdrawn(Event):
+    """`wording`: what the customer said; nobody asked for it at first."""
+
     channel: Code | None = None
+    wording: Text | None = None
+
+    schema = 2
+
+    @staticmethod
+    def upcast_v1_v2(stored: dict[str, Any]) -> dict[str, Any]:
+        return {**stored, "wording": None}
 
 
 class ProspectContacted(Event):
@@ -342,13 +351,13 @@ class Customer(Value):
         return None if said in self.objections else ContactObjectionRecorded(channel=said)
 
     @command(by=DESKS, clause="3.1.2-b")
-    def withdraw_objection(self, channel: Code | None = None) -> ContactObjectionWithdrawn:
-        """The customer takes back what it objected to, the one channel or all of them, and nothing else."""
+    def withdraw_objection(self, wording: Text, channel: Code | None = None) -> ContactObjectionWithdrawn:
+        """The customer takes back, in its own words, what it objected to: the one channel or all, and nothing else."""
         self._must_go_on()
         said = _meant(channel)
         if said not in self.objections:
             raise Refused("No such objection is on file: withdraw one as it was recorded.")
-        return ContactObjectionWithdrawn(channel=said)
+        return ContactObjectionWithdrawn(channel=said, wording=wording)
 
     @command(by=DESKS, clause="3.1.2-b")
     def contact(

@@ -357,9 +357,9 @@ def test_who_objects_to_any_contact_is_contacted_by_no_channel(channel: str) -> 
 def test_an_objection_is_recorded_once_and_withdrawn_as_it_was_recorded() -> None:
     given(Customer, registered).when(Customer.record_objection).then(no_contact)
     given(Customer, registered, no_contact).when(Customer.record_objection).then_nothing()
-    given(Customer, registered, no_phone).when(Customer.withdraw_objection).then_refused("No such objection")
-    given(Customer, registered, no_phone).when(Customer.withdraw_objection, Code("Phone")).then(
-        ContactObjectionWithdrawn(channel=PHONE)
+    given(Customer, registered, no_phone).when(Customer.withdraw_objection, WORDS).then_refused("No such objection")
+    given(Customer, registered, no_phone).when(Customer.withdraw_objection, WORDS, Code("Phone")).then(
+        ContactObjectionWithdrawn(channel=PHONE, wording=WORDS)
     )
 
 
@@ -420,7 +420,7 @@ COMMANDS_OF_A_FILE: list[tuple[object, tuple[object, ...]]] = [
     (Customer.unblock, (WORDS,)),
     (Customer.merge, (OTHER, other, file)),
     (Customer.record_objection, ()),
-    (Customer.withdraw_objection, ()),
+    (Customer.withdraw_objection, (WORDS,)),
     (Customer.contact, (PHONE, LATER, WORDS)),
 ]
 

@@ -145,7 +145,7 @@ SCENARIOS: dict[str, Callable[[Stage], Call]] = {
     "customer.unblock": _customer("unblock", reason="It has paid"),
     "customer.merge": lambda s: Call(f"/customers/{s.customer_id}/merge", {"into_id": s.yewu.customer()}),
     "customer.record_objection": _customer("record-objection", channel="phone"),
-    "customer.withdraw_objection": _customer("withdraw-objection"),
+    "customer.withdraw_objection": _customer("withdraw-objection", wording="Call us again"),
     "customer.contact": _customer("contact", **CALL),
     "opportunity.identify": lambda s: Call("/opportunities", {"customer_id": s.customer_id, "product": "boiler"}),
     "opportunity.move": _move,
