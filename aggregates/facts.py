@@ -139,11 +139,16 @@ class OpportunityTalks(Fact):
     opportunity_id: OpportunityId
     opened: tuple[NegotiationId, ...] = ()
 
+    def bear(self, negotiation_id: NegotiationId | None) -> bool:
+        """May a contract rest on that negotiation, or on none? What was negotiated is signed as it was agreed."""
+        return not self.opened or negotiation_id in self.opened
+
 
 class AgreedTerms(Fact):
     """What a negotiation has come to (3.1.3): the terms both sides agreed to, None while they have not."""
 
     negotiation_id: NegotiationId
+    opportunity_id: OpportunityId | None = None
     customer_id: CustomerId | None = None
     price: Decimal | None = None
     payment_days: int | None = None
@@ -157,12 +162,13 @@ class Payable(Value):
 
 
 class ContractStanding(Fact):
-    """How far a contract has come (3.1.3, 3.1.4): who wrote it, signed when, with whom, of which amount, over since
-    when; and what is to be paid by it, each instalment under its number."""
+    """How far a contract has come (3.1.3, 3.1.4): who wrote it, from what, signed when, with whom, of which amount,
+    over since when; and what is to be paid by it, each instalment under its number."""
 
     contract_id: ContractId
     customer_id: CustomerId | None = None
     opportunity_id: OpportunityId | None = None
+    negotiation_id: NegotiationId | None = None
     amount: Decimal = Decimal(0)
     authors: tuple[EmployeeId, ...] = ()
     signed_at: datetime | None = None

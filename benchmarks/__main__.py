@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from benchmarks import append, command, evidence, growth, importing, lag, publishing, rebuild, report, sealed, web
 from benchmarks.harness import FULL, QUICK, Bench, Measured, Missing, Size
 from benchmarks.server import own_server
+from services.processes import SELDOM
 
 WORKS: Mapping[str, Callable[[Bench], Measured]] = {
     "append": append.measure,
@@ -38,7 +39,7 @@ def main() -> None:
     if unknown := set(asked.names) - set(WORKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(WORKS)}")
     size = QUICK if asked.quick else FULL
-    gc.set_threshold(20_000, 50, 100)  # as the API does
+    gc.set_threshold(*SELDOM)  # as the API does
     try:
         run(asked.names or list(WORKS), size._replace(rounds=asked.rounds or size.rounds), in_earnest=not asked.quick)
     except Missing as missing:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import uvloop
 
 from benchmarks.server import Server
-from services.processes import SELDOM
 
 CALLERS = 32
 
@@ -30,8 +27,8 @@ class Missing(Exception):
 class Size(NamedTuple):
     """How much is measured. `seconds` is the length of a round, `cases` that of a generated help desk.
 
-    `rounds`: an even number, so that of two rivals each is as often the first: whoever comes after another is up to a
-    tenth slower.
+    `rounds`: in earnest an even number, so that each of two rivals is as often the first: whoever comes after another
+    is up to a tenth slower.
     """
 
     rounds: int
@@ -101,16 +98,9 @@ def figures(rounds: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
     return {name: Figure.of(done) for name, done in rounds.items()}
 
 
-@contextmanager
-def loop() -> Iterator[asyncio.Runner]:
-    """A loop like the one the API runs in, that outlives a round; garbage is collected as seldom as there, too."""
-    before = gc.get_threshold()
-    gc.set_threshold(*SELDOM)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            yield runner
-    finally:
-        gc.set_threshold(*before)
+def loop() -> asyncio.Runner:
+    """A loop like the one the API runs in, that outlives a round."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
 async def in_tasks(callers: int, seconds: float, act: Callable[[int], Awaitable[object]]) -> float:

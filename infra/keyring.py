@@ -28,7 +28,7 @@ SECONDS_UNSAID = 0.2
 """After so long, others learn whose key one is that we have begun to use."""
 
 SECONDS_READY = 0.5
-"""New keys should last so long. If they are gone sooner, twice as many are made the next time."""
+"""Half of the new keys should last so long. If they are gone sooner, there are twice as many from then on."""
 
 MOST_READY = 4096
 """More are not made beforehand: whoever is killed leaves them in the store for nobody."""
@@ -237,15 +237,15 @@ class Keyring:
     def _fill(self, least: int = 0) -> None:
         """Make new keys until there is a block of them, and keep them durably before they are used."""
         with self._filling:
+            if len(self._new) >= max(self._block // 2, least):  # somebody else has just done so
+                return
             now = self._now()
             if now < self._filled_at + SECONDS_READY:
                 self._block = max(self._block, min(2 * self._block, MOST_READY))
             self._filled_at = now
-            wanted = max(self._block, least) - len(self._new)
-            if wanted > 0:
-                made = self._made(wanted)
-                with self._lock:
-                    self._new += made.items()
+            made = self._made(max(self._block, least) - len(self._new))
+            with self._lock:
+                self._new += made.items()
 
     def _made(self, count: int) -> dict[str, bytes]:
         """So many keys by their refs, kept durably."""

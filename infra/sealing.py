@@ -142,10 +142,15 @@ class Sealing:
             return struct
         mine = _Waiting(texts, struct, stream_id, new=new)
         self._waiting.append(mine)
-        await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            raise
         if mine.sealed is None:
             self._seal_waiting()
-        if isinstance(mine.sealed, NotAtHand):
+        if mine.sealed is None or isinstance(mine.sealed, NotAtHand):
             await self.ring.prepare(texts.owners(struct, stream_id))
             return texts.exchanged(struct, stream_id, self.seal)
         if isinstance(mine.sealed, Exception):

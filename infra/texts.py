@@ -66,15 +66,21 @@ class Texts:
 
     def blank(self, struct: Any) -> str | None:
         """The field of a text that says nothing; None where each says something."""
-        found: list[str] = []
+        for (name, _), text in zip(self._fields, self._alone(struct)):  # noqa: B905  # as many of both, and often
+            if type(text) is str and not says_something(text):
+                return name
+        blank: list[str] = []
 
-        def note(place: Place, _owner: str, text: str) -> str:
-            if not text.strip():
-                found.append(place.field)
+        def note(_place: Place, _owner: str, text: str) -> str:
+            if not says_something(text):
+                blank.append(text)
             return text
 
-        self.exchanged(struct, "", note)
-        return found[0] if found else None
+        for name, walk in self._others:
+            walk(getattr(struct, name), struct, "", note)
+            if blank:
+                return name
+        return None
 
     def count(self, struct: Any) -> int:
         """How many texts there are in it."""
@@ -90,6 +96,11 @@ class Texts:
         for name, walk in self._others:
             walk(getattr(struct, name), struct, "", note)
         return found
+
+
+def says_something(text: str) -> bool:
+    """Is there anything to be seen in it?"""
+    return any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _together(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

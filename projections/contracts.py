@@ -275,6 +275,7 @@ async def contract_standing(db: Database, contract_id: ContractId) -> ContractSt
         contract_id=contract_id,
         customer_id=row.customer_id,
         opportunity_id=row.opportunity_id,
+        negotiation_id=row.negotiation_id,
         amount=row.amount,
         authors=row.authors,
         signed_at=row.signed_at,

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from aggregates.actor import Role
+from aggregates.business.channel import channel_or_any
 from aggregates.business.customer import (
     DESKS,
     AccountOwnerAssigned,
@@ -142,11 +143,12 @@ def need_recorded(row: CustomerRow, record: Recorded[CustomerNeedRecorded]) -> C
 
 
 def objected(row: CustomerRow, record: Recorded[ContactObjectionRecorded]) -> CustomerRow:
-    return replace(row, objects_to=(*row.objects_to, record.event.channel))
+    return replace(row, objects_to=(*row.objects_to, channel_or_any(record.event.channel)))
 
 
 def objection_withdrawn(row: CustomerRow, record: Recorded[ContactObjectionWithdrawn]) -> CustomerRow:
-    return replace(row, objects_to=tuple(c for c in row.objects_to if c != record.event.channel))
+    withdrawn = channel_or_any(record.event.channel)
+    return replace(row, objects_to=tuple(c for c in row.objects_to if c != withdrawn))
 
 
 def merged(row: CustomerRow, record: Recorded[CustomersMerged]) -> CustomerRow:

@@ -299,6 +299,7 @@ async def agreed_terms(db: Database, negotiation_id: NegotiationId) -> AgreedTer
     offer = rows[0].agreed
     return AgreedTerms(
         negotiation_id=negotiation_id,
+        opportunity_id=rows[0].opportunity_id,
         customer_id=rows[0].customer_id,
         price=None if offer is None else offer.price,
         payment_days=None if offer is None else offer.payment_days,
@@ -307,6 +308,6 @@ async def agreed_terms(db: Database, negotiation_id: NegotiationId) -> AgreedTer
 
 @fact(talks)
 async def opportunity_talks(db: Database, opportunity_id: OpportunityId) -> OpportunityTalks:
-    """None where nobody negotiates."""
+    """None of them where nobody ever negotiated."""
     row = await select_one(db, TalksRow, "SELECT * FROM talks_row WHERE opportunity_id = %s", opportunity_id)
     return OpportunityTalks(opportunity_id=opportunity_id, opened=() if row is None else row.opened)

@@ -168,7 +168,8 @@ REACHED: LiteralString = f"""
     CASE g -> 'goal' ->> 'measure'
         WHEN 'new customers' THEN (
             SELECT count(*) FROM customer_row c
-            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment) AND c.merged_into IS NULL
+            WHERE jsonb_exists(p.segment_ids, 'segment-' || c.segment) AND c.merged_into IS NULL AND NOT EXISTS (
+                SELECT FROM customer_row m WHERE m.merged_into = c.customer_id AND m.registered_at < p.begins_at)
               AND c.registered_at >= p.begins_at AND c.registered_at < (g ->> 'until')::timestamptz)
         WHEN 'contacts' THEN (
             SELECT count(*) FROM touch_row t JOIN customer_row c USING (customer_id)

@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from aggregates.value import Value
 from infra.read_model.tables import table_name
+from infra.reading import moving
 from services.composition import POLICIES
 from services.policies.policy import Policy
 from services.runtime import Runtime
@@ -78,15 +79,17 @@ def due(policy: Policy) -> LagOf:
     """What this policy has not done though its time has come: it is not at work, or the business says no each time."""
 
     async def waiting(runtime: Runtime) -> Lag | None:
+        schema = runtime.model.schema
         times = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {at} AS at FROM {rows}").format(
-                at=sql.Identifier(alarm.at), rows=sql.Identifier(runtime.model.schema, table_name(alarm.rows))
+            sql.SQL("SELECT {at} AS at FROM {rows} WHERE {at} <= clock_timestamp() AND {moving}").format(
+                at=sql.Identifier(alarm.at),
+                rows=sql.Identifier(schema, table_name(alarm.rows)),
+                moving=moving(schema, alarm.rows),
             )
             for alarm in policy.alarms
         )
         late = sql.SQL(
-            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8"
-            " FROM ({times}) t WHERE at <= clock_timestamp()"
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM ({times}) t"
         ).format(times=times)
         async with runtime.pool.connection() as db:
             found = await (await db.execute(late)).fetchone()

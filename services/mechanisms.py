@@ -1,4 +1,4 @@
-"""What is there for each clause of the regulation, read off commands, views and policies."""
+"""What there is for each clause of the regulation, read off commands, their events, views and policies."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from aggregates.actor import Role
-from aggregates.business.channel import channels_of
+from aggregates.business.channel import channel_of
 from aggregates.event import Event, command
 from aggregates.facts import PlanStanding
 from aggregates.ids import DevelopmentPlanId
@@ -59,11 +59,13 @@ class Campaign(Value):
             raise Refused("The plan does not run at this time: choose one that does, or have its dates changed.")
         if not channels:
             raise Refused("Name at least one channel.")
-        planned, used = channels_of(plan.channels), tuple(dict.fromkeys(channels_of(channels)))
+        planned = {channel_of(channel): channel for channel in plan.channels}
+        used = tuple(dict.fromkeys(map(channel_of, channels)))
         for channel in used:
             if channel not in planned:
                 raise Refused("{channel} is no channel of the plan.", channel=channel)
-        return CampaignStarted(plan_id=plan_id, name=name, channels=used)
+        # as the plan has it: what was planned of old may be written otherwise
+        return CampaignStarted(plan_id=plan_id, name=name, channels=tuple(planned[channel] for channel in used))
 
     @command(by=TEAM, clause="3.1.2-b")
     def end(self, result: Text) -> CampaignEnded:

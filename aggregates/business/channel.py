@@ -32,16 +32,24 @@ CALLED: Mapping[str, str] = {
 }
 """Other words for the same, in one piece and small."""
 
+KNOWN: Mapping[str, str] = {**{name.replace("-", ""): name for name in CALLED.values()}, **CALLED}
+
 
 def channel_of(said: Code) -> Code:
     """The channel that is meant: Phone, PHONE and 电话 are one, as are e-mail, E mail and email.
 
     One that is not known here is called as it is said, in small letters, its words joined by hyphens.
     """
-    words = re.split(r"[\s_-]+", unicodedata.normalize("NFKC", said).casefold().strip())
-    return Code(CALLED.get("".join(words), "-".join(words)))
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", said) if unicodedata.category(letter) != "Cf")
+    words = re.findall(r"[^\W_]+", seen.casefold())
+    return Code(KNOWN.get("".join(words), "-".join(words)))
 
 
 def channels_of(said: Iterable[Code]) -> tuple[Code, ...]:
     """The same of several, in their order."""
     return tuple(map(channel_of, said))
+
+
+def channel_or_any(said: Code | None) -> Code | None:
+    """The same where nothing stands for any channel."""
+    return None if said is None else channel_of(said)

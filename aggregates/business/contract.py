@@ -171,6 +171,7 @@ class Contract(Value):
     status: Status = Status.BLANK
     customer_id: CustomerId | None = None
     opportunity_id: OpportunityId | None = None
+    negotiation_id: NegotiationId | None = None
     authors: tuple[EmployeeId, ...] = ()
     proposed: Terms | None = None
     terms: Terms | None = None
@@ -201,9 +202,10 @@ class Contract(Value):
         _must_not_be_blocked(customer)
         if agreed is not None and (agreed.price is None or not customer.is_same_as(agreed.customer_id)):
             raise Refused("This negotiation has not come to terms with this customer.")
-        if talks is not None and (talks.opened or agreed is not None) and negotiation_id not in talks.opened:
-            raise Refused("Name the negotiation of this opportunity that came to terms, one of: {ids}.",
-                          ids=", ".join(talks.opened) or "–")  # fmt: skip
+        of_talks = None if agreed is None else agreed.opportunity_id
+        if None not in {of_talks, opportunity_id} and of_talks != opportunity_id:
+            raise Refused("This negotiation is about another opportunity.")
+        _must_rest_on(negotiation_id, talks)
         terms.check()
         agreed_price = None if agreed is None else agreed.price
         _must_say_what_was_agreed(terms, agreed_price)
@@ -211,7 +213,7 @@ class Contract(Value):
             customer_id=customer_id,
             terms=terms,
             drafted_by=by.people,
-            opportunity_id=opportunity_id,
+            opportunity_id=opportunity_id or of_talks,
             negotiation_id=negotiation_id,
             agreed_price=agreed_price,
         )
@@ -251,9 +253,11 @@ class Contract(Value):
         clearance: LegalClearance,
         customer: CustomerStanding,
         limits: Annotated[Setting, parameter("P-39")],
+        talks: OpportunityTalks | None = None,
     ) -> ContractApproved:
         """Agree to this very text, which counsel has let pass."""
         customer_id, proposed = self._must_await_signature()
+        _must_rest_on(self.negotiation_id, talks)
         _must_not_be_blocked(customer)
         self._must_be_reviewed(content, proposed, clearance)
         self._require_another("Whoever drafted the contract does not approve it.", by)
@@ -364,7 +368,8 @@ class Contract(Value):
         match event:
             case ContractDrafted(customer_id=customer_id, opportunity_id=opportunity_id):
                 begun = replace(self, status=Status.DRAFTED, customer_id=customer_id, opportunity_id=opportunity_id)
-                return replace(begun, agreed_price=event.agreed_price, **self._proposing(event))
+                agreed = {"negotiation_id": event.negotiation_id, "agreed_price": event.agreed_price}
+                return replace(begun, **agreed, **self._proposing(event))
             case ContractRedrafted() | ContractAmendmentDrafted():
                 return replace(self, **self._proposing(event))
             case ContractApproved():
@@ -439,6 +444,12 @@ def _must_not_have_reviewed(by: Actor, terms: Terms, clearance: LegalClearance) 
 def _must_say_what_was_agreed(terms: Terms, agreed_price: Decimal | None) -> None:
     if agreed_price is not None and terms.amount < agreed_price:
         raise Refused("The negotiation came to {price}: a contract over less is negotiated anew.", price=agreed_price)
+
+
+def _must_rest_on(negotiation_id: NegotiationId | None, talks: OpportunityTalks | None) -> None:
+    if talks is not None and not talks.bear(negotiation_id):
+        raise Refused("This opportunity was negotiated: a contract names the negotiation that came to terms: {ids}.",
+                      ids=", ".join(talks.opened))  # fmt: skip
 
 
 def _must_not_be_blocked(customer: CustomerStanding) -> None:

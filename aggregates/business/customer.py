@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from aggregates.actor import Role
-from aggregates.business.channel import channel_of
+from aggregates.business.channel import channel_of, channel_or_any
 from aggregates.business.credit_code import check_credit_code
 from aggregates.business.customer_file import (
     CreditCode,
@@ -338,7 +338,7 @@ class Customer(Value):
             raise Refused("{into_id} was itself merged into {id}: name that one.", into_id=into_id, id=into.merged_into)
         if self.blocked and not into.blocked:
             raise Refused("This customer is blocked: block {into_id} as well before you merge them.", into_id=into_id)
-        if None not in into.objects_to and not self.objections <= frozenset(map(_meant, into.objects_to)):
+        if None not in into.objects_to and not self.objections <= frozenset(map(channel_or_any, into.objects_to)):
             raise Refused("Record the objections to contact of this customer for {into_id} before you merge them.",
                           into_id=into_id)  # fmt: skip
         return CustomersMerged(into_id=into_id)
@@ -347,14 +347,14 @@ class Customer(Value):
     def record_objection(self, channel: Code | None = None) -> ContactObjectionRecorded | None:
         """The customer does not want to be approached by this channel, or by none at all."""
         self._must_go_on()
-        said = _meant(channel)
+        said = channel_or_any(channel)
         return None if said in self.objections else ContactObjectionRecorded(channel=said)
 
     @command(by=DESKS, clause="3.1.2-b")
     def withdraw_objection(self, wording: Text, channel: Code | None = None) -> ContactObjectionWithdrawn:
         """The customer takes back, in its own words, what it objected to: the one channel or all, and nothing else."""
         self._must_go_on()
-        said = _meant(channel)
+        said = channel_or_any(channel)
         if said not in self.objections:
             raise Refused("No such objection is on file: withdraw one as it was recorded.")
         return ContactObjectionWithdrawn(channel=said, wording=wording)
@@ -418,9 +418,9 @@ class Customer(Value):
             case CustomersMerged(into_id=into_id):
                 return replace(self, merged_into=into_id)
             case ContactObjectionRecorded(channel=channel):
-                return replace(self, objections=self.objections | {_meant(channel)})
+                return replace(self, objections=self.objections | {channel_or_any(channel)})
             case ContactObjectionWithdrawn(channel=channel):
-                return replace(self, objections=self.objections - {_meant(channel)})
+                return replace(self, objections=self.objections - {channel_or_any(channel)})
             case ProspectContacted():
                 return self
             case _:
@@ -438,8 +438,3 @@ class Customer(Value):
     def _must_be_known(self, contact: Code) -> None:
         if contact not in self.contacts:
             raise Refused("There is no contact {contact}.", contact=contact)
-
-
-def _meant(channel: Code | None) -> Code | None:
-    """The channel that is meant; None: any."""
-    return None if channel is None else channel_of(channel)

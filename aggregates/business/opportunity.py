@@ -274,7 +274,7 @@ class Opportunity(Value):
             raise Refused("{contract_id} is a contract with another customer.", contract_id=contract_id)
         if contract.opportunity_id not in {None, this.opportunity_id}:
             raise Refused("{contract_id} comes from another opportunity.", contract_id=contract_id)
-        if contract.opportunity_id is None and talks.opened:
+        if not talks.bear(contract.negotiation_id):
             raise Refused("{contract_id} was drafted past the negotiation of this opportunity.",
                           contract_id=contract_id)  # fmt: skip
         return OpportunityWon(customer_id=customer.customer_id, contract_id=contract_id, value=contract.amount)

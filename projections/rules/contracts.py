@@ -34,7 +34,13 @@ from aggregates.business.negotiation import (
     NegotiationOpened,
     TermsAgreed,
 )
-from aggregates.business.opportunity import NeedsConfirmed, OpportunityAbandoned, OpportunityLost, OpportunityReopened
+from aggregates.business.opportunity import (
+    NeedsConfirmed,
+    OpportunityAbandoned,
+    OpportunityLost,
+    OpportunityReopened,
+    OpportunityWon,
+)
 from aggregates.event import Recorded
 from aggregates.ids import ContractId, CustomerId, NegotiationId, OpportunityId
 from aggregates.risk.legal_review import LegalReviewPassed, LegalReviewRejected
@@ -69,11 +75,18 @@ def _less_than_agreed(known: Known, record: Recorded[Any], _reference: Reference
 
 
 def _negotiated(known: Known, record: Recorded[Any]) -> Known:
-    return {**known, record.stream_id: "opened"} if isinstance(record.event, NegotiationOpened) else known
+    match record.event:
+        case NegotiationOpened():
+            return {**known, record.stream_id: "opened"}
+        case ContractDrafted(negotiation_id=negotiation_id):
+            return {**known, record.stream_id: negotiation_id or ""}
+        case _:
+            return known
 
 
 def _past_the_talks(known: Known, record: Recorded[Any], _reference: Reference) -> str | None:
-    return "past its negotiation" if known and record.event.negotiation_id not in known else None
+    rests_on = known.get(record.event.contract_id, "")
+    return "past its negotiation" if "opened" in known.values() and known.get(rests_on) != "opened" else None
 
 
 def _texts(known: Known, record: Recorded[Any]) -> Known:
@@ -180,15 +193,18 @@ AS_AGREED = Threshold(
 
 NOT_PAST_THE_TALKS = Threshold(
     "R-BD-5.3",
-    "Where an opportunity was negotiated, its contract rests on a negotiation.",
+    "An opportunity that was negotiated is won by a contract that rests on a negotiation.",
     cases=OpportunityId,
     clauses=("2.2.3-c", "3.1.3-c"),
     mode=Mode.PREVENT,
-    known=(NegotiationOpened,),
-    at=(ContractDrafted,),
+    on=(NegotiationOpened,),
+    known=(ContractDrafted,),
+    at=(OpportunityWon,),
     case_in={NegotiationOpened: "opportunity_id", ContractDrafted: "opportunity_id"},
     learn=_negotiated,
     breach=_past_the_talks,
+    shelved=(OpportunityLost, OpportunityAbandoned),
+    resumed=(OpportunityReopened,),
     owed_by=Role.BUSINESS_DEVELOPMENT,
     ladder=LADDER,
 )

@@ -19,6 +19,10 @@ from aggregates.text import Code
         ("Trade  Fair", "fair"),
         ("something New", "something-new"),
         ("直播", "直播"),
+        ("We Chat", "wechat"),
+        ("S-M-S", "sms"),
+        ("_phone-", "phone"),
+        ("ph\u200bone", "phone"),
     ],
 )
 def test_a_channel_is_called_by_one_name(said: str, meant: str) -> None:

@@ -139,16 +139,28 @@ def test_from_a_negotiation_only_what_was_agreed() -> None:
 
 def test_2_2_3_c_what_was_negotiated_is_not_drafted_past_its_negotiation() -> None:
     first, second = NegotiationId("negotiation-1"), NegotiationId("negotiation-2")
-    agreed = AgreedTerms(negotiation_id=second, customer_id=ACME, price=Decimal(400_000), payment_days=30)
-    talks = OpportunityTalks(opportunity_id=DEAL, opened=(first,))
-    for named in ((None, None, talks), (second, agreed, talks), (second, agreed, replace(talks, opened=()))):
-        given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, *named).then_refused("Name the neg")
-    both = replace(talks, opened=(first, second))
-    given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, second, agreed, both).then(
-        replace(drafted, negotiation_id=second, agreed_price=Decimal(400_000))
+    agreed = AgreedTerms(
+        negotiation_id=second, opportunity_id=DEAL, customer_id=ACME, price=Decimal(400_000), payment_days=30
     )
-    none = replace(talks, opened=())
+    talks = OpportunityTalks(opportunity_id=DEAL, opened=(first,))
+    for named in ((None, None, talks), (second, agreed, talks)):
+        given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, *named).then_refused("names the neg")
+    elsewhere = replace(agreed, opportunity_id=OpportunityId("opportunity-2"))
+    given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, second, elsewhere).then_refused("another")
+    both, none = replace(talks, opened=(first, second)), replace(talks, opened=())
+    as_agreed = replace(drafted, negotiation_id=second, agreed_price=Decimal(400_000))
+    for about in ((DEAL, second, agreed, both), (None, second, agreed)):
+        given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, *about).then(as_agreed)
     given(Contract).when(Contract.draft, SELLER, ACME, terms, customer, DEAL, None, None, none).then(drafted)
+
+
+def test_2_2_3_c_nor_approved_where_the_negotiation_was_opened_after_the_draft() -> None:
+    talks = OpportunityTalks(opportunity_id=DEAL, opened=(NegotiationId("negotiation-1"),))
+    as_agreed = replace(drafted, negotiation_id=talks.opened[0])
+    drafts = [given(Contract, draft) for draft in (drafted, as_agreed)]
+    past, kept = (draft.when(Contract.approve, DEPUTY, TEXT, cleared, customer, limits, talks) for draft in drafts)
+    past.then_refused("names the negotiation")
+    kept.then(approved)
 
 
 def test_3_1_3_c_no_version_is_over_less_than_was_agreed() -> None:

@@ -234,10 +234,11 @@ def test_and_by_no_other(contract: ContractStanding, because: str) -> None:
 
 def test_3_1_3_c_what_was_negotiated_is_won_by_a_contract_that_rests_on_it() -> None:
     talks = replace(untalked, opened=(NegotiationId("negotiation-1"),))
-    unnamed = replace(signed, opportunity_id=None)
-    an_opportunity().when(Opportunity.win, DEAL, unnamed, customer, this, talks).then_refused("past the negotiation")
-    an_opportunity().when(Opportunity.win, DEAL, unnamed, customer, this, untalked).then(won)
-    an_opportunity().when(Opportunity.win, DEAL, signed, customer, this, talks).then(won)
+    for contract in (signed, replace(signed, opportunity_id=None)):
+        an_opportunity().when(Opportunity.win, DEAL, contract, customer, this, talks).then_refused("past the negot")
+        an_opportunity().when(Opportunity.win, DEAL, contract, customer, this, untalked).then(won)
+        as_agreed = replace(contract, negotiation_id=talks.opened[0])
+        an_opportunity().when(Opportunity.win, DEAL, as_agreed, customer, this, talks).then(won)
 
 
 def test_after_a_merger_it_is_won_where_it_went() -> None:

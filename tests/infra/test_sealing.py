@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -352,6 +353,29 @@ def test_new_keys_are_made_once_however_many_notice_that_few_are_left(
 
     asyncio.run(run())
     assert len(fills) == 2
+
+
+def test_whoever_gives_up_has_nothing_sealed(store: KeyStore) -> None:
+    process = a_process(store, block=4)
+
+    async def run() -> None:
+        await process.ring.start()
+        task = asyncio.create_task(process.sealed(texts_in(NoteTaken), NOTE, STREAM, new=True))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await process.sealed(texts_in(NoteTaken), NOTE, "note-2", new=True)
+        await process.ring.stop()
+
+    asyncio.run(run())
+    assert store.of_subjects([STREAM]) == {}
+
+
+def test_many_who_want_keys_at_once_do_not_make_more_than_they_use(store: KeyStore) -> None:
+    ring = a_process(store, block=4).ring
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda number: ring.prepare_now([f"note-{number}"]), range(6)))
+    assert ring._block <= 8
 
 
 def test_where_new_keys_are_used_up_fast_more_are_made_at_a_time(store: KeyStore) -> None:

@@ -280,6 +280,8 @@ def test_3_1_2_a_how_far_a_goal_is_is_counted_from_what_happened(rows: Callable[
         customer(5, on(5), "hotels"),
         customer(6, on(5), None),
         replace(customer(7, on(5), "bakeries"), merged_into=CustomerId("customer-1")),
+        customer(8, on(5), "bakeries"),
+        replace(customer(9, first - timedelta(days=1), "bakeries"), merged_into=CustomerId("customer-8")),
     )
     of_customers, of_money = sorted(answer(url, plans.goals), key=lambda goal: goal.number)
     assert (of_customers.measure, of_customers.target, of_customers.reached) == (

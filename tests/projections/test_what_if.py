@@ -17,7 +17,7 @@ from projections.what_if import rules_citing
     [
         ("P-02", ["R-CS-2", "R-CS-3"]),
         ("P-09", ["R-BD-8"]),
-        ("P-18", ["R-BD-7"]),
+        ("P-18", ["R-BD-7", "R-RSK-6"]),
         ("P-19", ["R-RSK-5"]),
         ("P-39", ["R-GEN-1.contract"]),
         ("P-40", ["R-GEN-1.credit"]),

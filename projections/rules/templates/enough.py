@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from aggregates.event import Event, Recorded
 from projections.reference import Reference
 from projections.rules.duty import DONE, OWED, SHELVED, UNDETERMINABLE, DutyRow
-from projections.rules.rule import Handler
+from projections.rules.rule import Events, Handler
 from projections.rules.templates.following import Completeness
 from projections.rules.templates.verdicts import answered
 from projections.rules.term import Limit
@@ -31,6 +31,9 @@ class CompletenessByShare(Completeness):
         super().__init__(*args, **more)
         self.share, self.ended = share, ended or {}
         self._several = frozenset(self.ended.values())
+        self._for_good = frozenset(
+            name for name, part in self.parts.items() if name not in self._several and not _can_be_emptied(*part)
+        )
 
     def cites(self) -> Iterator[str]:
         yield from super().cites()
@@ -64,11 +67,13 @@ class CompletenessByShare(Completeness):
         known, since = dict(row.evidence or {}), dict(row.parties or {})
         for name, field in self.brought[type(event)]:
             value = True if field is None else getattr(event, field)
+            if name in known and name in self._for_good:
+                continue
             if name in self._several:
                 since[f"{name} {value}"] = at.isoformat()
             elif value is UNSET or (name in since and at < datetime.fromisoformat(since[name])):
                 continue
-            elif type(event) not in self.on:
+            elif type(event) not in self.on and name not in self._for_good:
                 since[name] = at.isoformat()
             if value is None:
                 known.pop(name, None)
@@ -90,7 +95,14 @@ class CompletenessByShare(Completeness):
     def _told(
         self, row: DutyRow, known: dict[str, int], since: dict[str, str], record: Recorded[Any], reference: Reference
     ) -> DutyRow:
+        if known == (row.evidence or {}) and since == (row.parties or {}):
+            return row
         row = replace(row, evidence=known, parties=since)
         if row.state is DONE or len(known) < len(self.parts):
             return row
         return answered(self, row, record, reference)
+
+
+def _can_be_emptied(events: Events, field: str | None) -> bool:
+    """May one of these events say that there is none any more?"""
+    return field is not None and any(type(None) in get_args(get_type_hints(event)[field]) for event in events)

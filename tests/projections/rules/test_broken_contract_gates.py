@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -22,11 +23,12 @@ from aggregates.business.negotiation import (
     NegotiationOpened,
     Status,
 )
-from aggregates.business.opportunity import NeedsConfirmed
+from aggregates.business.opportunity import NeedsConfirmed, Opportunity
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Event, decide
 from aggregates.facts import (
     AgreedTerms,
+    ContractStanding,
     CreditStanding,
     CustomerStanding,
     LegalClearance,
@@ -158,15 +160,23 @@ def test_3_1_3_c_a_contract_over_less_than_was_agreed_is_found(monkeypatch: pyte
     assert case.stands(contracts.AS_AGREED) is Verdict.VIOLATED
 
 
-def test_3_1_3_c_a_contract_past_the_negotiation_of_its_opportunity_is_found() -> None:
+def test_3_1_3_c_what_is_won_past_its_negotiation_is_found() -> None:
     deal, opened = OpportunityId("opportunity-1"), NegotiationId("negotiation-1")
     begun = Happened(NegotiationOpened(opportunity_id=deal), on(2), ANNA, stream_id=opened)
     case, terms = Case(), Case().terms(FIRST)
     case.happened, case.state = [begun], Contract()
-    draft = {"customer_id": CARL, "terms": terms, "opportunity_id": deal}
-    with pytest.raises(Refused, match="Name the negotiation"):
-        case.do(Contract.draft, SELLER, **draft, talks=OpportunityTalks(opportunity_id=deal, opened=(opened,)))
-    case.do(Contract.draft, SELLER, **draft, talks=OpportunityTalks(opportunity_id=deal))  # nobody told the gate
+    draft: dict[str, Any] = {"customer_id": CARL, "terms": terms, "opportunity_id": deal}
+    talks = OpportunityTalks(opportunity_id=deal, opened=(opened,))
+    with pytest.raises(Refused, match="names the negotiation"):
+        case.do(Contract.draft, SELLER, **draft, talks=talks)
+    case.do(Contract.draft, SELLER, **draft)  # nobody told the gate
+    signed = ContractStanding(contract_id=CONTRACT, customer_id=CARL, opportunity_id=deal, signed_at=AT)
+    this = OpportunityStanding(opportunity_id=deal, customer_id=CARL, open=True)
+    win = partial(Opportunity(customer_id=CARL).win, CONTRACT, signed, case.customer, this)
+    with pytest.raises(Refused, match="past the negotiation"):
+        win(talks)
+    won = win(replace(talks, opened=()))
+    case.happened.append(Happened(won, on(3), ANNA, stream_id=deal))
     assert verdict(contracts.NOT_PAST_THE_TALKS, *case.happened, case=deal) is Verdict.VIOLATED
 
 

@@ -31,7 +31,7 @@ from aggregates.business.negotiation import (
     NegotiationBrokenOff,
     NegotiationOpened,
 )
-from aggregates.business.opportunity import NeedsConfirmed, OpportunityLost
+from aggregates.business.opportunity import NeedsConfirmed, OpportunityLost, OpportunityWon
 from aggregates.business.terms import Instalment, Terms
 from aggregates.event import Envelope, Event
 from aggregates.ids import ContractId, CustomerId, EmployeeId, NegotiationId, OpportunityId
@@ -83,6 +83,7 @@ needs = NeedsConfirmed(customer_id=CARL, statement=WORDS, confirmed_by=WORDS)
 briefed = NegotiationBriefApproved(opportunity_id=DEAL, amount=SMALL)
 opened = NegotiationOpened(opportunity_id=DEAL)
 lost = OpportunityLost(reason=Code("price"))
+won = OpportunityWon(customer_id=CARL, contract_id=CONTRACT, value=SMALL)
 brief = NegotiationBriefPrepared(
     opportunity_id=DEAL, customer_id=CARL, aims=WORDS, floor_price=Decimal(1), payment_days=30, concessions=WORDS,
     amount=SMALL, team=(ANNA,), authors=(ANNA,),
@@ -92,6 +93,7 @@ below = BelowFloorApproved(price=Decimal(1), payment_days=60, approver_id=BORIS)
 broken_off = NegotiationBrokenOff(reason=WORDS)
 from_talks = replace(drafted, agreed_price=SMALL)
 of_the_deal = replace(drafted, opportunity_id=DEAL)
+by_another = replace(of_the_deal, negotiation_id=NegotiationId("negotiation-2"))
 as_agreed = replace(from_talks, opportunity_id=DEAL, negotiation_id=NegotiationId(NEGOTIATION))
 cheaper = replace(redrafted, terms=terms(SECOND, Decimal(1)))
 same_file = replace(redrafted, terms=terms(FIRST, Decimal(1)))
@@ -108,6 +110,7 @@ STREAM_OF = {
     LegalReviewPassed: REVIEW,
     NeedsConfirmed: DEAL,
     OpportunityLost: DEAL,
+    OpportunityWon: DEAL,
     NegotiationBriefApproved: NEGOTIATION,
     NegotiationOpened: NEGOTIATION,
 }
@@ -162,8 +165,9 @@ KEPT: list[tuple[Rule, list[Happened]]] = [
     (contracts.BRIEF_BY_AUTHORITY, of((brief, 2), (replace(briefed, amount=LARGE), 3, LI), (below, 4, LI))),
     (contracts.AS_AGREED, of((from_talks, 2), (redrafted, 3))),
     (contracts.AS_AGREED, of((drafted, 2), (cheaper, 3))),
-    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (as_agreed, 3))),
-    (contracts.NOT_PAST_THE_TALKS, of((of_the_deal, 2), (opened, 3))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (as_agreed, 3), (won, 4))),
+    (contracts.NOT_PAST_THE_TALKS, of((as_agreed, 2), (opened, 3), (won, 4))),
+    (contracts.NOT_PAST_THE_TALKS, of((of_the_deal, 2), (won, 4))),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (redrafted, 3), (drafted, 4))),
     (contracts.NOT_WITH_THE_BLOCKED, of((drafted, 2), (blocked, 3), (unblocked, 4), (approved, 4), (signed, 5))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 3), (taken_back, 3), (passed, 4), (signed, 4))),
@@ -214,10 +218,12 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BRIEF_BY_AUTHORITY, of((brief, 2), (briefed, 3, LI), (below, 4, ANNA))),
     (contracts.BRIEF_BY_AUTHORITY, [DEPUTY, *of((brief, 2), (below, 4, BORIS))]),
     (contracts.AS_AGREED, of((from_talks, 2), (cheaper, 3))),
-    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (of_the_deal, 3))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (of_the_deal, 3), (won, 4))),
+    (contracts.NOT_PAST_THE_TALKS, of((of_the_deal, 2), (opened, 3), (won, 4))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (from_talks, 3), (won, 4))),
     (
         contracts.NOT_PAST_THE_TALKS,
-        of((opened, 2), (replace(as_agreed, negotiation_id=NegotiationId("negotiation-2")), 3)),
+        of((opened, 2), (by_another, 3), (won, 4)),
     ),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (same_file, 3))),
     (contracts.ONE_FILE_ONE_THING, of((drafted, 2), (redrafted, 3), (same_file, 4))),
@@ -260,6 +266,7 @@ BROKEN: list[tuple[Rule, list[Happened]]] = [
 OPEN: list[tuple[Rule, list[Happened]]] = [
     (contracts.BRIEFED, of((brief, 2), (briefed, 2))),
     (contracts.BRIEF_OF_ANOTHER, of((brief, 2))),
+    (contracts.NOT_PAST_THE_TALKS, of((opened, 2), (as_agreed, 2))),
     (contracts.FLOOR_OF_ANOTHER, of((brief, 2))),
     (contracts.KNOWN_AND_BRIEFED, of((needs, 2), (briefed, 2))),
     (contracts.REVIEWED, of((drafted, 2), (passed, 2))),

@@ -67,6 +67,7 @@ MALFORMED: dict[str, Any] = {
     "a NUL": b'{"customer_id":"customer-1","channel":"a\\u0000b"}',
     "a number for a text": b'{"customer_id":"customer-1","channel":7}',
     "a text that says nothing": b'{"customer_id":"customer-1","channel":"phone","facts":" \\n"}',
+    "a text that nobody sees": b'{"customer_id":"customer-1","channel":"phone","facts":"\\u200b"}',
     "a reason that gives none": b'{"customer_id":"customer-1","channel":"x","at":"2026-01-01T00:00:00Z","reason":""}',
     "a field missing": b'{"channel":"phone"}',
     "an unknown field": b'{"customer_id":"customer-1","channel":"phone","colour":"red"}',
