@@ -121,12 +121,11 @@ class KeyStore(ABC):
 
     def destroy(self, subject: str) -> int:
         """Make every text sealed for a subject unreadable for ever; how many keys that took."""
-        now = datetime.now(UTC).isoformat()
         with self._transaction() as db:
             rows = db.run(
                 "UPDATE {schema}data_key SET wrapped = NULL, destroyed_at = %s WHERE subject = %s"
                 " AND wrapped IS NOT NULL RETURNING ref",
-                (now, subject),
+                (datetime.now(UTC).isoformat(), subject),
             )
         self._leave_no_trace()
         return len(rows)
@@ -376,8 +375,7 @@ def _row(key: Key) -> tuple[object, ...]:
     return key.ref, key.subject, key.wrapped, key.wrapped_by, _written(key.made_at), destroyed_at
 
 
-_written = lru_cache(100)(datetime.isoformat)
-"""Many keys are made at the same moment."""
+_written = lru_cache(100)(datetime.isoformat)  # many keys are made at the same moment
 
 
 def _key(row: Sequence[Any]) -> Key:
