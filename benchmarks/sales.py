@@ -191,6 +191,7 @@ class Deal:
             contract_id=self.contract_id,
             customer_id=self.customer_id,
             opportunity_id=self.standing.opportunity_id,
+            negotiation_id=NegotiationId(self.negotiation.id),
             amount=self.value,
             authors=(self.seller.employee,),
             content=self.terms.content,
@@ -261,6 +262,7 @@ def _contract(deal: Deal) -> Story:
     cast, seller, stream = deal.cast, deal.seller, deal.contract
     agreed = AgreedTerms(
         negotiation_id=NegotiationId(deal.negotiation.id),
+        opportunity_id=deal.standing.opportunity_id,
         customer_id=deal.customer_id,
         price=deal.value,
         payment_days=30,
@@ -279,7 +281,7 @@ def _contract(deal: Deal) -> Story:
     clearance = LegalClearance(contract_id=deal.contract_id, passed={deal.terms.content: (cast.counsels[0].employee,)})
     facts = {"clearance": clearance, "customer": deal.file, "limits": SETTINGS[Code("P-39")]}
     text = {"content": deal.terms.content}
-    yield Act(stream, "contract.approve", cast.manager, {**text, **facts})
+    yield Act(stream, "contract.approve", cast.manager, {**text, **facts, "talks": deal.talks})
     yield from _credit(deal)
     credit = CreditStanding(customer_id=deal.customer_id, limit=10 * deal.value, valid_until=FAR_AWAY)
     signed_at = cast.now
