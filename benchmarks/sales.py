@@ -158,6 +158,7 @@ class Deal:
         self.file = CustomerStanding(customer_id=self.customer_id, file_score=100)
         self.opportunity = Stream(cast.new_id("opportunity"), Opportunity())
         self.negotiation = Stream(cast.new_id("negotiation"), Negotiation())
+        self.negotiation_id = NegotiationId(self.negotiation.id)
         self.contract = Stream(cast.new_id("contract"), Contract())
         self.contract_id = ContractId(self.contract.id)
         self.standing = OpportunityStanding(
@@ -167,9 +168,7 @@ class Deal:
             needs_confirmed=True,
             value=self.value,
         )
-        self.talks = OpportunityTalks(
-            opportunity_id=self.standing.opportunity_id, opened=(NegotiationId(self.negotiation.id),)
-        )
+        self.talks = OpportunityTalks(opportunity_id=self.standing.opportunity_id, opened=(self.negotiation_id,))
         self.terms = self.in_another_file()
 
     def in_another_file(self) -> Terms:
@@ -191,7 +190,7 @@ class Deal:
             contract_id=self.contract_id,
             customer_id=self.customer_id,
             opportunity_id=self.standing.opportunity_id,
-            negotiation_id=NegotiationId(self.negotiation.id),
+            negotiation_id=self.negotiation_id,
             amount=self.value,
             authors=(self.seller.employee,),
             content=self.terms.content,
@@ -261,7 +260,7 @@ def _contract(deal: Deal) -> Story:
     """Drafted, read by counsel, approved, covered by credit, signed, filed."""
     cast, seller, stream = deal.cast, deal.seller, deal.contract
     agreed = AgreedTerms(
-        negotiation_id=NegotiationId(deal.negotiation.id),
+        negotiation_id=deal.negotiation_id,
         opportunity_id=deal.standing.opportunity_id,
         customer_id=deal.customer_id,
         price=deal.value,

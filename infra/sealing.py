@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import os
@@ -145,7 +146,7 @@ class Sealing:
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            if mine in self._waiting:
+            with contextlib.suppress(ValueError):  # somebody has sealed it already
                 self._waiting.remove(mine)
             raise
         if mine.sealed is None:

@@ -66,36 +66,31 @@ class Texts:
 
     def blank(self, struct: Any) -> str | None:
         """The field of a text that says nothing; None where each says something."""
-        for (name, _), text in zip(self._fields, self._alone(struct)):  # noqa: B905  # as many of both, and often
+        for name, _ in self._fields:
+            text = getattr(struct, name)
             if type(text) is str and not says_something(text):
                 return name
-        blank: list[str] = []
-
-        def note(_place: Place, _owner: str, text: str) -> str:
-            if not says_something(text):
-                blank.append(text)
-            return text
-
         for name, walk in self._others:
-            walk(getattr(struct, name), struct, "", note)
-            if blank:
+            if not all(map(says_something, _met_by(walk, getattr(struct, name), struct))):
                 return name
         return None
 
     def count(self, struct: Any) -> int:
         """How many texts there are in it."""
-        found = list(map(type, self._alone(struct))).count(str)
-        if not self._others:
-            return found
+        alone = list(map(type, self._alone(struct))).count(str)
+        return alone + sum(len(_met_by(walk, getattr(struct, name), struct)) for name, walk in self._others)
 
-        def note(_place: Place, _owner: str, text: str) -> str:
-            nonlocal found
-            found += 1
-            return text
 
-        for name, walk in self._others:
-            walk(getattr(struct, name), struct, "", note)
-        return found
+def _met_by(walk: Walk, value: Any, struct: Any) -> list[str]:
+    """The texts in a value, however deep they lie."""
+    met: list[str] = []
+
+    def note(_place: Place, _owner: str, text: str) -> str:
+        met.append(text)
+        return text
+
+    walk(value, struct, "", note)
+    return met
 
 
 def says_something(text: str) -> bool:

@@ -215,7 +215,10 @@ SHOWN: LiteralString = """
         rounds, first_offer, last_offer, counter_offer, agreed
     FROM {} WHERE """
 
+ENDED = frozenset({Status.AGREED, Status.BROKEN_OFF})
 IS_OPEN: LiteralString = "status NOT IN ('agreed', 'broken_off')"
+"""The same in two languages."""
+
 ROWS = with_survivors(NegotiationRow, "negotiation_row", IS_OPEN)
 """What is under way with a merged customer is with the one that goes on."""
 
@@ -250,7 +253,7 @@ async def one(db: Database, negotiation_id: NegotiationId) -> Negotiating | None
     path="negotiations/{negotiation_id}/brief",
     readers=OF_BRIEFS,
     one_of=negotiations,
-    goes_on=lambda row: row.status not in {Status.AGREED, Status.BROKEN_OFF},
+    goes_on=lambda row: row.status not in ENDED,
     tables=TABLES,
 )
 async def brief(db: Database, negotiation_id: NegotiationId) -> NegotiationRow | None:

@@ -11,9 +11,8 @@ from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
 from aggregates.value import Value
-from infra.read_model.tables import table_name
-from infra.reading import moving
 from services.composition import POLICIES
+from services.policies.alarms import due_by
 from services.policies.policy import Policy
 from services.runtime import Runtime
 
@@ -79,12 +78,10 @@ def due(policy: Policy) -> LagOf:
     """What this policy has not done though its time has come: it is not at work, or the business says no each time."""
 
     async def waiting(runtime: Runtime) -> Lag | None:
-        schema = runtime.model.schema
+        now = sql.SQL("clock_timestamp()")
         times = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {at} AS at FROM {rows} WHERE {at} <= clock_timestamp() AND {moving}").format(
-                at=sql.Identifier(alarm.at),
-                rows=sql.Identifier(schema, table_name(alarm.rows)),
-                moving=moving(schema, alarm.rows),
+            sql.SQL("SELECT {at} AS at {rows}").format(
+                at=sql.Identifier(alarm.at), rows=due_by(runtime.model.schema, alarm, now)
             )
             for alarm in policy.alarms
         )

@@ -26,7 +26,9 @@ def mechanisms(
         found[clause] = Mechanism(
             commands=tuple(Code(command.slug) for command in own),
             events=tuple(Code(event.__name__) for event in events),
-            views=tuple(dict.fromkeys(Code(view.row.__name__) for view in views if events.keys() & view.folds.keys())),
+            views=tuple(
+                dict.fromkeys(Code(view.row.__name__) for view in views if not events.keys().isdisjoint(view.folds))
+            ),
             policies=tuple(Code(policy.name) for policy in policies if clause in policy.clauses),
         )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from aggregates.text import Code
 
@@ -43,11 +43,6 @@ def channel_of(said: Code) -> Code:
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", said) if unicodedata.category(letter) != "Cf")
     words = re.findall(r"[^\W_]+", seen.casefold())
     return Code(KNOWN.get("".join(words), "-".join(words)))
-
-
-def channels_of(said: Iterable[Code]) -> tuple[Code, ...]:
-    """The same of several, in their order."""
-    return tuple(map(channel_of, said))
 
 
 def channel_or_any(said: Code | None) -> Code | None:

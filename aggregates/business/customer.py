@@ -338,7 +338,7 @@ class Customer(Value):
             raise Refused("{into_id} was itself merged into {id}: name that one.", into_id=into_id, id=into.merged_into)
         if self.blocked and not into.blocked:
             raise Refused("This customer is blocked: block {into_id} as well before you merge them.", into_id=into_id)
-        if None not in into.objects_to and not self.objections <= frozenset(map(channel_or_any, into.objects_to)):
+        if None not in into.objects_to and not self.objections <= frozenset(into.objects_to):
             raise Refused("Record the objections to contact of this customer for {into_id} before you merge them.",
                           into_id=into_id)  # fmt: skip
         return CustomersMerged(into_id=into_id)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.amounts import is_something
-from aggregates.business.channel import channels_of
+from aggregates.business.channel import channel_of
 from aggregates.event import Event, command
 from aggregates.facts import PublishedResearch, Setting, parameter
 from aggregates.ids import EmployeeId, ResearchId, SegmentId
@@ -125,7 +125,7 @@ class DevelopmentPlan(Value):
             research_id=research_id,
             goals=goals,
             strategy=strategy,
-            channels=channels_of(channels),
+            channels=tuple(map(channel_of, channels)),
             segment_ids=segment_ids,
             begins=begins,
             ends=ends,

@@ -12,7 +12,12 @@ from aggregates.text import Code, ContentHash, Text
 from aggregates.value import Value
 
 IN_AN_ID = re.compile(r"[A-Za-z0-9.-]{1,40}")
-"""An instalment's number stands in the id of what is claimed for it."""
+
+
+def check_number(number: Code) -> None:
+    """Refused where an instalment's number could not stand in the id of what is claimed for it."""
+    if IN_AN_ID.fullmatch(number) is None:
+        raise Refused("An instalment is numbered by letters, digits, points and hyphens, 40 of them at most.")
 
 
 class Promise(Value):
@@ -60,8 +65,8 @@ class Terms(Value):
         for numbers in ([one.number for one in self.obligations], [one.number for one in self.payments]):
             if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
                 raise Refused("These numbers stand there twice: {numbers}.", numbers=", ".join(twice))
-        if not all(IN_AN_ID.fullmatch(payment.number) for payment in self.payments):
-            raise Refused("An instalment is numbered by letters, digits, points and hyphens, 40 of them at most.")
+        for payment in self.payments:
+            check_number(payment.number)
         if not all(is_something(payment.amount) for payment in self.payments):
             raise Refused("An instalment is an amount of more than zero.")
         total = sum((payment.amount for payment in self.payments), Decimal(0))

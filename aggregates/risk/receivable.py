@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from aggregates.actor import Actor, Role
 from aggregates.amounts import is_something
-from aggregates.business.terms import IN_AN_ID
+from aggregates.business.terms import check_number
 from aggregates.event import Event, command
 from aggregates.facts import ContractStanding, Setting, parameter
 from aggregates.ids import ContractId, CustomerId, EmployeeId
@@ -190,8 +190,7 @@ class Receivable(Value):
         return None if self.raised is not None else self._claimed(contract_id, instalment, contract)
 
     def _claimed(self, contract_id: ContractId, instalment: Code, contract: ContractStanding) -> ReceivableRaised:
-        if IN_AN_ID.fullmatch(instalment) is None:
-            raise Refused("An instalment is numbered by letters, digits, points and hyphens, 40 of them at most.")
+        check_number(instalment)
         if contract.customer_id is None or contract.signed_at is None:
             raise Refused("The contract is not signed: nothing is owed by it.")
         if instalment not in contract.payments:

@@ -45,13 +45,9 @@ class Alarms:
         return happened
 
     async def _due(self, alarm: Alarm, at: datetime) -> list[Row]:
-        """Rows whose time has come, the longest ago first; not those that are parked, of which nobody knows."""
-        schema = self.runtime.model.schema
-        query = sql.SQL("SELECT * FROM {table} WHERE {at} <= %s AND {moving} ORDER BY {at} LIMIT %s").format(
-            table=sql.Identifier(schema, table_name(alarm.rows)),
-            at=sql.Identifier(alarm.at),
-            moving=moving(schema, alarm.rows),
-        )
+        """Rows whose time has come, the longest ago first."""
+        rows, by = due_by(self.runtime.model.schema, alarm, sql.Placeholder()), sql.Identifier(alarm.at)
+        query = sql.SQL("SELECT * {rows} ORDER BY {by} LIMIT %s").format(rows=rows, by=by)
         async with self.runtime.pool.connection() as db:
             return await select(Database(db), alarm.rows, query, at, MOST + len(self._refused))
 
@@ -68,3 +64,13 @@ class Alarms:
             log.info("nothing happens", policy=self.policy.name, stream=intent.stream_id, why=type(refusal).__name__)
             return False
         return answer.position is not None
+
+
+def due_by(schema: str, alarm: Alarm, at: sql.Composable) -> sql.Composed:
+    """Rows whose time has come by an instant, to select from; not those that are parked, of which nobody knows."""
+    return sql.SQL("FROM {rows} WHERE {due} <= {at} AND {moving}").format(
+        rows=sql.Identifier(schema, table_name(alarm.rows)),
+        due=sql.Identifier(alarm.at),
+        at=at,
+        moving=moving(schema, alarm.rows),
+    )

@@ -30,6 +30,7 @@ class CompletenessByShare(Completeness):
     def __init__(self, *args: Any, share: Limit, ended: Mapping[type[Event], str] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
         self.share, self.ended = share, ended or {}
+        self.single = False  # what came may be gone again
         self._several = frozenset(self.ended.values())
         self._for_good = frozenset(
             name for name, part in self.parts.items() if name not in self._several and not _can_be_emptied(*part)
@@ -40,11 +41,8 @@ class CompletenessByShare(Completeness):
         yield self.share.parameter
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
-        yield from ((event, self.begin) for event in self.on)
-        yield from ((event, self.note) for event in self.brought)
+        yield from super().handlers()
         yield from ((event, self.end_one) for event in self.ended)
-        yield from ((event, self.use) for event in self.before)
-        yield from ((event, self.end) for event in self.over)
 
     def use(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """From here on enough of it must have been there."""

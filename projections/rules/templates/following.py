@@ -33,7 +33,7 @@ class Completeness(Rule):
     def __init__(self, *args: Any, on: Events, parts: Parts, before: Events = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.on, self.parts, self.before = on, parts, before
-        self._single = [field for _, field in parts.values()] == [None]
+        self.single = [field for _, field in parts.values()] == [None]
         self.brought: dict[type[Event], tuple[tuple[str, str | None], ...]] = {}
         for name, (events, field) in parts.items():
             for event in events:
@@ -45,8 +45,13 @@ class Completeness(Rule):
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from ((event, self.begin) for event in self.on)
-        yield from ((event, self.answer if self._single else self.note) for event in self.brought)
-        yield from ((event, self.end) for event in (*self.before, *self.over))
+        yield from ((event, self.answer if self.single else self.note) for event in self.brought)
+        yield from ((event, self.use) for event in self.before)
+        yield from ((event, self.end) for event in self.over)
+
+    def use(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
+        """From here on it must have been there."""
+        return self.end(row, record, reference)
 
     def answer(self, row: DutyRow | None, record: Recorded[Any], reference: Reference) -> DutyRow | None:
         """The only thing that is owed has come."""
