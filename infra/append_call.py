@@ -10,13 +10,26 @@ from typing import NamedTuple
 import msgspec
 
 from infra.append import Append, Appended, FactsMoved, FactsTooOld, KeyReused, Taken, VersionConflict
-from infra.arrays import NULL, Column, bigint, bigints, blobs, instants, ints, read_bigint, read_instant, texts, uuids
+from infra.arrays import (
+    NULL,
+    Column,
+    bigint,
+    bigints,
+    blobs,
+    instants,
+    ints,
+    new_uuids,
+    read_bigint,
+    read_instant,
+    texts,
+    uuids,
+)
 from infra.guard_memory import GuardMemory, News
 
 SEPARATOR = "\x1f"
 """Joins types and tags on their way to the database; no id and no name contains it."""
 _EVENT = (ints, uuids, texts, texts, ints, instants, blobs, blobs, texts)
-_PARAMETERS = 25
+_PARAMETERS = 26
 STATEMENT = f"SELECT * FROM yewu.append({', '.join(f'${n}' for n in range(1, _PARAMETERS + 1))})".encode()
 
 
@@ -124,6 +137,7 @@ def parameters(batch: Sequence[Packed], memory: GuardMemory, max_tail: int) -> l
         bigint(max_tail),
         bigint(memory.known),
         None if only_at is None else bigint(only_at),
+        new_uuids(len(event_change)),
     ]
 
 

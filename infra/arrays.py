@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
+from os import urandom
 from struct import Struct, error
 from typing import Any
 
@@ -61,6 +63,22 @@ instants = Column("timestamptz", lambda at: _BIGINT((at - _BEGINNING) // _MICROS
 
 bigint = _BIGINT
 """The binary form of a single number."""
+
+# an element: four bytes that say that sixteen follow; of those six bits say of which kind it is, the others are random
+_SAID = bytes.fromhex("00000010 000000000000 4000 8000 000000000000")
+_RANDOM = bytes.fromhex("00000000 ffffffffffff 0fff 3fff ffffffffffff")
+
+
+def new_uuids(count: int) -> bytes:
+    """An array of random UUIDs (version 4 of RFC 9562), all made at once: that takes hardly longer than one."""
+    said, random = _forms(count)
+    made = int.from_bytes(urandom(count * len(_SAID))) & random | said
+    return uuids.array(count, (made.to_bytes(count * len(_SAID)),))
+
+
+@lru_cache(1_000)
+def _forms(count: int) -> tuple[int, int]:
+    return int.from_bytes(_SAID * count), int.from_bytes(_RANDOM * count)
 
 
 def read_bigint(data: bytes) -> int:

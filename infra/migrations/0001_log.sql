@@ -1,4 +1,4 @@
--- The log: one append-only table. The one function that writes to it stands in 0004.
+-- The log: one append-only table. The one function that writes to it stands in 0014.
 CREATE SCHEMA IF NOT EXISTS yewu;
 
 CREATE TABLE yewu.log (

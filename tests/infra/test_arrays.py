@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import psycopg
 import pytest
@@ -41,6 +41,15 @@ def test_an_array_arrives_as_it_was(postgres: str, type_: str, column: arrays.Co
 def test_elements_packed_beforehand_are_put_together(postgres: str) -> None:
     two = arrays.texts.element("a") + arrays.texts.element(None)
     assert arrays.texts.array(3, (two, arrays.texts.element("c"))) == arrays.texts.of("a", None, "c")
+
+
+def test_new_uuids_are_random_ones_and_differ(postgres: str) -> None:
+    with psycopg.connect(postgres) as db:
+        for count in (0, 1, 1000):
+            sent = db.pgconn.exec_params(b"SELECT $1::uuid[]::text", [arrays.new_uuids(count)], None, [Format.BINARY])
+            (made,) = db.execute("SELECT %s::text::uuid[]", ((sent.get_value(0, 0) or b"").decode(),)).fetchone() or ()
+            assert len(set(made)) == count
+            assert all((one.version, one.variant) == (4, RFC_4122) for one in made)
 
 
 @pytest.mark.parametrize(("column", "number"), [(arrays.ints, 2**31), (arrays.bigints, 2**63)])

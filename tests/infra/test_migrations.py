@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import RFC_4122
 
 import psycopg
 import pytest
+from psycopg.pq import ExecStatus, Format
 
 from infra import migrations
+from infra.append_call import packed, parameters
+from infra.guard_memory import GuardMemory
 from infra.migrations import migrate, pending
 from tests.infra.appending import append, processes, whole_log, writing
 
@@ -57,6 +61,16 @@ def test_a_log_that_was_begun_with_an_older_append_goes_on(
     with psycopg.connect(empty_database) as db:
         assert db.execute("SELECT count(*) FROM pg_proc WHERE oid = 'yewu.append'::regproc").fetchone() == (1,)
     assert len(whole_log(empty_database)) == 1
+
+
+def test_code_of_before_that_runs_beside_and_names_no_ids_of_events_is_served(database: str) -> None:
+    words = parameters([packed(append("s-1", 0))], GuardMemory(), 10)[:-1]
+    call = f"SELECT * FROM yewu.append({', '.join(f'${n}' for n in range(1, len(words) + 1))})"
+    with psycopg.connect(database, autocommit=True) as db:
+        done = db.pgconn.exec_params(call.encode(), words, None, [Format.BINARY] * len(words))
+        assert done.status == ExecStatus.TUPLES_OK, done.error_message
+        (event_id,) = db.execute("SELECT event_id FROM yewu.log").fetchone() or ()
+    assert (event_id.version, event_id.variant) == (4, RFC_4122)
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:

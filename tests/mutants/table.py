@@ -25,7 +25,7 @@ class Mutant(NamedTuple):
         return source.replace(self.old, self.new)
 
 
-APPEND = "infra/migrations/0004_append.sql"
+APPEND = "infra/migrations/0014_append.sql"
 LOST_REPLIES, EVENT_STORE, GUARDS = (
     f"tests/infra/test_{name}.py" for name in ("lost_replies", "event_store", "guards")
 )

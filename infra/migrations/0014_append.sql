@@ -3,7 +3,8 @@ DROP FUNCTION IF EXISTS yewu.append;
 
 -- One batch of appends in one transaction. An append is all or nothing: one change for each stream it touches, all its
 -- events, guards and reservations. Appends are refused singly; the others get consecutive positions. Its statements are
--- planned once, always by the indexes: planning them anew each time costs a single append more than all the rest.
+-- planned once, always by the indexes: planning them anew each time costs a single append more than all the rest. Arrays
+-- are unnested side by side in a list of columns, for in FROM each of them would become a table of its own first.
 CREATE FUNCTION yewu.append(
     append_key uuid[], append_hash text[],                                -- one element per append; no hash: no answer kept
     change_append int[], change_stream text[], change_expected bigint[],  -- one per stream; no expected version: any
@@ -15,6 +16,7 @@ CREATE FUNCTION yewu.append(
     max_tail bigint,                -- facts older than this many events cannot be checked
     known bigint,                   -- where the caller's memory of the log ends
     only_at bigint,                 -- refuse everything unless the log ends here; null: anywhere
+    event_id uuid[] DEFAULT NULL,   -- one per event; older code leaves them to us, which is slow (ADR 30)
     OUT base bigint, OUT recorded timestamptz,      -- the position before the first new event; when they were recorded
     OUT refused json,                               -- which appends are not written, and why; null: all are
     OUT seen json                                   -- [[type, [tag …]] …] of what others wrote after `known`, in order
@@ -40,9 +42,9 @@ BEGIN
     UPDATE yewu.head h SET position = h.position + wanted, recorded_at = greatest(clock_timestamp(), h.recorded_at)
  RETURNING h.position - wanted, h.recorded_at INTO STRICT base, recorded;
 
-    SELECT array_agg(coalesce((SELECT l.version FROM yewu.log l WHERE l.stream_id = x.stream
-                                ORDER BY l.version DESC LIMIT 1), 0) ORDER BY x.o)
-      INTO versions FROM unnest(change_stream) WITH ORDINALITY x(stream, o);
+    versions := ARRAY(SELECT coalesce((SELECT l.version FROM yewu.log l WHERE l.stream_id = x.stream
+                                        ORDER BY l.version DESC LIMIT 1), 0)
+                        FROM (SELECT unnest(change_stream) AS stream) x);
     IF change_expected <> versions OR base <> only_at THEN
         SELECT array_agg(change_append[x.o]),
                json_agg(json_build_array(change_append[x.o], change_stream[x.o], versions[x.o]))
@@ -96,11 +98,12 @@ BEGIN
     INSERT INTO yewu.log (position, stream_id, version, type, schema, event_id, recorded_at, effective_at, actor_id,
                           command_id, data, tags, meta)
     SELECT base + coalesce(places[e.o], e.o), change_stream[e.change], versions[e.change] + e.no, e.type, e.schema,
-           gen_random_uuid(), recorded, least(coalesce(e.effective, recorded), recorded), e.actor, e.key, e.data,
-           string_to_array(e.tags, chr(31)), e.meta
-      FROM unnest(event_change, event_no, event_key, event_actor, event_type, event_schema, event_effective,
-                  event_data, event_meta, event_tags)
-           WITH ORDINALITY e(change, no, key, actor, type, schema, effective, data, meta, tags, o)
+           coalesce(e.id, gen_random_uuid()), recorded, least(coalesce(e.effective, recorded), recorded), e.actor,
+           e.key, e.data, string_to_array(e.tags, chr(31)), e.meta
+      FROM (SELECT generate_series(1, wanted) AS o, unnest(event_change) AS change, unnest(event_no) AS no,
+                   unnest(event_id) AS id, unnest(event_key) AS key, unnest(event_actor) AS actor,
+                   unnest(event_type) AS type, unnest(event_schema) AS schema, unnest(event_effective) AS effective,
+                   unnest(event_data) AS data, unnest(event_meta) AS meta, unnest(event_tags) AS tags) e
      WHERE change_append[e.change] <> ALL (bad);
     GET DIAGNOSTICS written = ROW_COUNT;
     IF written < wanted THEN
