@@ -77,8 +77,13 @@ class Texts:
 
     def count(self, struct: Any) -> int:
         """How many texts there are in it."""
-        alone = list(map(type, self._alone(struct))).count(str)
-        return alone + sum(len(_met_by(walk, getattr(struct, name), struct)) for name, walk in self._others)
+        found = 0
+        for text in self._alone(struct):
+            if type(text) is str:
+                found += 1
+        for name, walk in self._others:
+            found += len(_met_by(walk, getattr(struct, name), struct))
+        return found
 
 
 def _met_by(walk: Walk, value: Any, struct: Any) -> list[str]:
