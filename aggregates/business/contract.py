@@ -351,9 +351,11 @@ class Contract(Value):
         return None if number in self.fulfilled else ContractObligationFulfilled(number=number, evidence=evidence)
 
     @command(by=AUTHORITIES, clause="3.1.3-c")
-    def terminate(self, reason: Text) -> ContractTerminated:
-        """End it before its time."""
+    def terminate(self, by: Actor, reason: Text, limits: Annotated[Setting, parameter("P-39")]) -> ContractTerminated:
+        """End it before its time, as whoever may sign as much may do."""
         customer_id = self._require("Only what is signed and in force is terminated.", Status.SIGNED)
+        if self.terms is not None:
+            _must_have_authority(by, self.terms.amount, limits)
         return ContractTerminated(customer_id=customer_id, reason=reason)
 
     @command(by=(Role.CLOCK,), clause="3.1.3-c")

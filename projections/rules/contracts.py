@@ -176,7 +176,7 @@ BRIEF_BY_AUTHORITY = AuthorityAt(
     mode=Mode.PREVENT,
     of={
         NegotiationBriefApproved: AT_STAKE,
-        BelowFloorApproved: AT_STAKE._replace(told_by=NegotiationBriefApproved),
+        BelowFloorApproved: AT_STAKE._replace(told_by=(NegotiationBriefApproved,)),
     },
 )
 
@@ -300,10 +300,13 @@ NOT_BY_ITS_DRAFTER = FourEyes(
 
 BY_AUTHORITY = AuthorityAt(
     "R-GEN-1.contract",
-    "A contract is approved and signed by the deputy, or by the manager where it is about more.",
+    "A contract is approved, signed and terminated by the deputy, or by the manager where it is about more.",
     clauses=("1.3.1", "2.2.2-a", "3.1.3-c"),
     mode=Mode.PREVENT,
-    of=dict.fromkeys((ContractApproved, *SIGNATURES), BY_AMOUNT),
+    of={
+        **dict.fromkeys((ContractApproved, *SIGNATURES), BY_AMOUNT),
+        ContractTerminated: BY_AMOUNT._replace(told_by=SIGNATURES),
+    },
     **A_CONTRACT,
 )
 
@@ -312,7 +315,7 @@ IN_THEIR_AREA = InCharge(
     "A deputy decides on contracts only with business development in their charge.",
     clauses=("2.1", "2.2.2-a"),
     mode=Mode.DETECT,
-    of=dict.fromkeys((ContractApproved, *SIGNATURES), "business-development"),
+    of=dict.fromkeys((ContractApproved, *SIGNATURES, ContractTerminated), "business-development"),
     **A_CONTRACT,
 )
 

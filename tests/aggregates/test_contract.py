@@ -295,10 +295,14 @@ def test_the_amount_says_who_may(by: Actor, amount: int, may: bool) -> None:
     rich = replace(good, limit=Decimal(10**9))
     approving = given(Contract, draft).when(Contract.approve, by, TEXT, cleared, customer, limits)
     signing_it = given(Contract, draft, ok).when(Contract.sign, **signing(by, credit=rich))
+    ending = given(Contract, draft, ok, replace(signed, amount=Decimal(amount)))
+    ending_it = ending.when(Contract.terminate, by, WHY, limits)
     if may:
         approving.then(ok)
         signing_it.then(replace(signed, amount=Decimal(amount), signed_by=(EmployeeId(by.id),)))
+        ending_it.then(ContractTerminated(customer_id=ACME, reason=WHY))
     else:
+        ending_it.then_refused("Only the manager decides on more than 500000")
         approving.then_refused("Only the manager decides on more than 500000")
         signing_it.then_refused("Only the manager decides on more than 500000")
 
@@ -429,10 +433,10 @@ def test_it_ends_before_its_time_or_when_the_time_is_over() -> None:
     given(Contract, drafted, signed).when(Contract.expire, over - timedelta(seconds=1)).then_nothing()
     given(Contract, drafted, signed).when(Contract.expire, over).then(expired)
     given(Contract, drafted, signed, expired).when(Contract.expire, over).then_nothing()
-    given(Contract, drafted, signed).when(Contract.terminate, WHY).then(
+    given(Contract, drafted, signed).when(Contract.terminate, DEPUTY, WHY, limits).then(
         ContractTerminated(customer_id=ACME, reason=WHY)
     )
-    given(Contract, drafted, signed, expired).when(Contract.terminate, WHY).then_refused("in force")
+    given(Contract, drafted, signed, expired).when(Contract.terminate, DEPUTY, WHY, limits).then_refused("in force")
 
 
 def test_before_the_signature_it_is_returned_or_given_up() -> None:

@@ -113,14 +113,14 @@ class FourEyes(Rule):
 
 class ByAmount(NamedTuple):
     """How much is at stake says who may: so much by the value of a parameter these offices, more only those. `told_by`:
-    the earlier event of the case whose field says how much, where it is not the one that is judged."""
+    the earlier events of the case whose field says how much, the last of them, where the judged one does not."""
 
     field: str
     parameter: str
     value: str
     within: tuple[Role, ...]
     beyond: tuple[Role, ...] = (Role.MANAGER,)
-    told_by: type[Event] | None = None
+    told_by: tuple[type[Event], ...] = ()
 
 
 class _Permitted(Rule):
@@ -159,7 +159,8 @@ class AuthorityAt(_Permitted):
 
     def handlers(self) -> Iterator[tuple[type[Event], Handler]]:
         yield from super().handlers()
-        yield from ((asked.told_by, self.remember) for asked in self._by_amount if asked.told_by is not None)
+        tellers = dict.fromkeys(event for asked in self._by_amount for event in asked.told_by)
+        yield from ((event, self.remember) for event in tellers)
 
     @property
     def _by_amount(self) -> Iterator[ByAmount]:
@@ -169,7 +170,7 @@ class AuthorityAt(_Permitted):
         """So much is at stake in what is judged later."""
         teller = type(record.event)
         said = {asked.field: str(getattr(record.event, asked.field)) for asked in self._by_amount
-                if asked.told_by is teller}  # fmt: skip
+                if teller in asked.told_by}  # fmt: skip
         return row and replace(row, parties={**(row.parties or {}), **said})
 
     def _may(self, row: DutyRow, record: Recorded[Any], reference: Reference) -> bool:
@@ -181,7 +182,7 @@ class AuthorityAt(_Permitted):
             return (asked,)
         limit = Limit(parameter=asked.parameter, value=asked.value)
         most = limit.quantity(limit.version(reference, record.effective_at), asked.value)
-        if asked.told_by is None:
+        if not asked.told_by:
             amount = getattr(record.event, asked.field)
         else:  # more than anything, as long as nobody has said
             amount = Decimal((row.parties or {}).get(asked.field, "Infinity"))

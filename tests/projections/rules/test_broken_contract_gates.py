@@ -62,6 +62,12 @@ DEPUTY_SINCE = Happened(
     LI,
     stream_id="department",
 )
+MANAGER_SINCE = Happened(
+    RoleAssigned(employee_id=LI, role=Role.MANAGER, unit=Code("department"), valid_from=on(1)),
+    on(1),
+    LI,
+    stream_id="department",
+)
 
 
 class Case:
@@ -221,6 +227,22 @@ def test_2_2_2_a_a_deputy_who_decides_on_too_much_is_found(monkeypatch: pytest.M
     monkeypatch.setattr(contract, "_must_have_authority", lambda *_: None)
     case.approve(DEPUTY)
     assert case.stands(contracts.BY_AUTHORITY) is Verdict.VIOLATED
+
+
+def test_2_2_2_a_a_deputy_who_gives_up_too_much_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_the_manager, case = Case(amount=500_001), Case(amount=500_001)
+    for one in (case, by_the_manager):
+        one.happened.insert(1, MANAGER_SINCE)
+        one.review(FIRST)
+        one.approve(MANAGER)
+        one.sign(MANAGER)
+    with pytest.raises(Refused, match="Only the manager"):
+        case.do(Contract.terminate, DEPUTY, reason=WORDS)
+    monkeypatch.setattr(contract, "_must_have_authority", lambda *_: None)
+    case.do(Contract.terminate, DEPUTY, reason=WORDS)
+    by_the_manager.do(Contract.terminate, MANAGER, reason=WORDS)
+    assert case.stands(contracts.BY_AUTHORITY) is Verdict.VIOLATED
+    assert by_the_manager.stands(contracts.BY_AUTHORITY) is Verdict.CONFORMANT
 
 
 def test_3_1_3_b_a_negotiation_opened_without_its_brief_is_found() -> None:
