@@ -87,8 +87,8 @@ class CustomerStanding(Fact):
     """What the file of a customer says of it (3.1.2). `file_score`: how much of what must be known is, in percent.
 
     `objects_to`: the channels by which it does not want to be approached; None stands for all of them. `files` are the
-    customer's other ones, merged with this; `owners` are all who ever looked after any of them, and `blocked` is what
-    the one that goes on says.
+    customer's other ones, merged with this, and `merged_into` is the one of them that goes on; `owners` are all who
+    ever looked after any of them. `blocked` and `file_score` are what the one that goes on says.
     """
 
     customer_id: CustomerId
@@ -99,6 +99,11 @@ class CustomerStanding(Fact):
     objects_to: tuple[Code | None, ...] = ()
     files: tuple[CustomerId, ...] = ()
     owners: tuple[EmployeeId, ...] = ()
+
+    @property
+    def goes_on_as(self) -> CustomerId:
+        """The file under which business with this customer goes on."""
+        return self.merged_into or self.customer_id
 
     def is_same_as(self, customer_id: CustomerId | None) -> bool:
         """Is that file one of this customer's?"""

@@ -139,16 +139,23 @@ class FactReader:
         if kept is not None and kept[0] >= max(at_least, memory.floor):
             self.hits += 1
             return kept
-        self.reads += 1
-        async with self._rows.read(at_least=at_least) as (db, position, any_parked):
-            answer = position, await fact.answer(db, subject)
-            if any_parked:
-                for one in (subject, *fact.others(answer[1])):
-                    await require_moving(db.connection, fact.tables, one)
+        answer = await self._read(fact, subject, at_least)
+        # only now it is known whom else it is about: of them, too, it takes into account what this process knows of
+        while (known := memory.latest(fact.types, (subject, *fact.others(answer[1])))) > answer[0]:
+            answer = await self._read(fact, subject, known)
         self._answers[kind, subject] = answer
         if len(self._answers) > self._most:
             self._answers.popitem(last=False)
         return answer
+
+    async def _read(self, fact: RowFact, subject: str, at_least: int) -> tuple[int, Fact]:
+        self.reads += 1
+        async with self._rows.read(at_least=at_least) as (db, position, any_parked):
+            answer = await fact.answer(db, subject)
+            if any_parked:
+                for one in (subject, *fact.others(answer)):
+                    await require_moving(db.connection, fact.tables, one)
+        return position, answer
 
 
 def actor_guard(actor: Actor, reference: Reference) -> Guard:

@@ -134,17 +134,19 @@ relations = View(
 @fact(customers, relations, also_about="files")
 async def standing(db: Database, customer_id: CustomerId) -> CustomerStanding:
     """Nothing is known of somebody without a file."""
-    found = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = %s", customer_id)
-    if not found:
+    files = await files_of(db, customer_id)
+    of_all = await select(db, CustomerRow, "SELECT * FROM customer_row WHERE customer_id = ANY(%s)", list(files))
+    file = next((row for row in of_all if row.customer_id == customer_id), None)
+    if file is None:
         return CustomerStanding(customer_id=customer_id)
-    (file,), files = found, await files_of(db, customer_id)
+    survivor = next((row for row in of_all if row.merged_into is None), file)
     ours = await select(db, RelationRow, "SELECT * FROM relation_row WHERE customer_id = ANY(%s)", list(files))
     return CustomerStanding(
         customer_id=customer_id,
         owner_id=file.owner_id,
-        file_score=file.file_score,
+        file_score=survivor.file_score,
         blocked=any(row.blocked for row in [row for row in ours if not row.ended] or ours),
-        merged_into=file.merged_into,
+        merged_into=file.merged_into if survivor is file else survivor.customer_id,
         objects_to=file.objects_to,
         files=tuple(other for other in files if other != customer_id),
         owners=tuple(dict.fromkeys(owner for row in ours for owner in row.owners)),

@@ -196,26 +196,29 @@ class Opportunity(Value):
         return None if owner_id == self.owner_id else OpportunityAssigned(owner_id=owner_id)
 
     @command(by=SELLERS, clause="3.1.3-a")
-    def confirm_needs(self, statement: Text, confirmed_by: Text, customer: CustomerStanding) -> NeedsConfirmed:
+    def confirm_needs(
+        self, statement: Text, confirmed_by: Text, customer: CustomerStanding
+    ) -> list[OpportunityMoved | NeedsConfirmed]:
         """What the customer needs and on which conditions, and who there has confirmed it; each time a new version."""
         self._must_be_open()
-        _must_be_welcome(customer)
-        return NeedsConfirmed(customer_id=customer.customer_id, statement=statement, confirmed_by=confirmed_by)
+        _must_not_be_blocked(customer)
+        needs = NeedsConfirmed(customer_id=customer.goes_on_as, statement=statement, confirmed_by=confirmed_by)
+        return [*self._moved_after(customer), needs]
 
     @command(by=SELLERS, clause="3.1.2-c")
     def qualify(
         self, customer: CustomerStanding, complete: Annotated[Setting, parameter("P-41")]
-    ) -> OpportunityQualified | None:
+    ) -> list[OpportunityMoved | OpportunityQualified]:
         """It is worth our work: enough is known of the customer."""
         self._must_be_open()
-        _must_be_welcome(customer)
+        _must_not_be_blocked(customer)
         if self.qualified:
-            return None
+            return []
         least = complete["score"].amount
         if customer.file_score < least:
             raise Refused("The customer's file is complete to {score} %, not to {least} %: add what is missing.",
                           score=customer.file_score, least=least)  # fmt: skip
-        return OpportunityQualified(customer_id=customer.customer_id)
+        return [*self._moved_after(customer), OpportunityQualified(customer_id=customer.goes_on_as)]
 
     @command(by=SELLERS, clause="3.1.3-a")
     def change_stage(self, stage: Stage, reason: Text) -> StageChanged | None:
@@ -261,10 +264,9 @@ class Opportunity(Value):
         customer: CustomerStanding,
         this: OpportunityStanding,
         talks: OpportunityTalks,
-    ) -> OpportunityWon:
+    ) -> list[OpportunityMoved | OpportunityWon]:
         """A contract with the customer is signed; where there were negotiations, one that rests on them."""
         self._must_be_open()
-        _must_go_on(customer)
         if contract.signed_at is None:
             raise Refused("{contract_id} is not signed: an opportunity is won by a signed contract.",
                           contract_id=contract_id)  # fmt: skip
@@ -277,7 +279,8 @@ class Opportunity(Value):
         if not talks.bear(contract.negotiation_id):
             raise Refused("{contract_id} was drafted past the negotiation of this opportunity.",
                           contract_id=contract_id)  # fmt: skip
-        return OpportunityWon(customer_id=customer.customer_id, contract_id=contract_id, value=contract.amount)
+        won = OpportunityWon(customer_id=customer.goes_on_as, contract_id=contract_id, value=contract.amount)
+        return [*self._moved_after(customer), won]
 
     @command(by=SELLERS, clause="2.2.3-b")
     def lose(self, reason: Code, competitor: Code | None = None) -> OpportunityLost:
@@ -328,6 +331,11 @@ class Opportunity(Value):
             case _:
                 assert_never(event)
 
+    def _moved_after(self, customer: CustomerStanding) -> list[OpportunityMoved]:
+        """What is done with an opportunity of a merged file moves it to the one that goes on, by the way."""
+        whose = customer.goes_on_as
+        return [] if whose == self.customer_id else [OpportunityMoved(customer_id=whose)]
+
     def _must_be_open(self) -> None:
         if self.stage in ENDED:
             raise Refused("This opportunity is {stage}.", stage=self.stage)
@@ -348,13 +356,13 @@ def reopened(*, needs_confirmed: bool, qualified: bool) -> Stage:
     return Stage.NEEDS_CONFIRMED if needs_confirmed else Stage.CONTACTED
 
 
-def _must_go_on(customer: CustomerStanding) -> None:
+def _must_be_welcome(customer: CustomerStanding) -> None:
     if customer.merged_into is not None:
         raise Refused("This customer was merged into {id}: go on there.", id=customer.merged_into)
+    _must_not_be_blocked(customer)
 
 
-def _must_be_welcome(customer: CustomerStanding) -> None:
-    _must_go_on(customer)
+def _must_not_be_blocked(customer: CustomerStanding) -> None:
     if customer.blocked:
         raise Refused("This customer is blocked.")
 

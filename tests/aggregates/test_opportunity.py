@@ -102,9 +102,12 @@ def test_or_somebody_else_of_business_development() -> None:
 )
 def test_none_with_a_customer_with_whom_no_business_is_done(standing: CustomerStanding, because: str) -> None:
     given(Opportunity).when(Opportunity.identify, SELLER, ACME, standing).then_refused(because)
-    an_opportunity().when(Opportunity.confirm_needs, WORDS, WORDS, standing).then_refused(because)
-    an_opportunity().when(Opportunity.qualify, standing, complete).then_refused(because)
     an_opportunity().when(Opportunity.move, OTHER, standing, customer).then_refused(because)
+
+
+def test_none_goes_on_with_a_blocked_customer() -> None:
+    an_opportunity().when(Opportunity.confirm_needs, WORDS, WORDS, blocked).then_refused("is blocked")
+    an_opportunity().when(Opportunity.qualify, blocked, complete).then_refused("is blocked")
 
 
 @pytest.mark.parametrize("value", ["-1", "NaN", "Infinity"])
@@ -120,6 +123,16 @@ def test_a_value_is_an_amount(value: str) -> None:
 
 def test_an_opportunity_follows_its_customer_into_another_file() -> None:
     an_opportunity().when(Opportunity.move, OTHER, other, merged).then(OpportunityMoved(customer_id=OTHER))
+
+
+def test_3_1_2_c_after_a_merger_it_moves_with_whatever_is_done_next() -> None:
+    moved, qualified = OpportunityMoved(customer_id=OTHER), OpportunityQualified(customer_id=OTHER)
+    needs = NeedsConfirmed(customer_id=OTHER, statement=WORDS, confirmed_by=WORDS)
+    an_opportunity().when(Opportunity.confirm_needs, WORDS, WORDS, merged).then(moved, needs)
+    an_opportunity().when(Opportunity.qualify, merged, complete).then(moved, qualified)
+    an_opportunity(moved).when(Opportunity.qualify, replace(other, file_score=80), complete).then(qualified)
+    an_opportunity().when(Opportunity.win, DEAL, replace(signed, customer_id=OTHER), replace(merged, files=(OTHER,)),
+                          this, untalked).then(moved, replace(won, customer_id=OTHER))  # fmt: skip
 
 
 def test_and_goes_nowhere_else() -> None:
@@ -242,7 +255,6 @@ def test_3_1_3_c_what_was_negotiated_is_won_by_a_contract_that_rests_on_it() -> 
 
 
 def test_after_a_merger_it_is_won_where_it_went() -> None:
-    an_opportunity().when(Opportunity.win, DEAL, signed, merged, this, untalked).then_refused("customer-other: go on")
     goes_on, moved = replace(other, files=(ACME,)), an_opportunity(OpportunityMoved(customer_id=OTHER))
     moved.when(Opportunity.win, DEAL, signed, goes_on, this, untalked).then(replace(won, customer_id=OTHER))
 

@@ -151,6 +151,22 @@ def test_the_standing_of_a_customer_is_made_from_both(rows: Callable[..., str]) 
     assert asked(url, lambda db: relations.standing(db, nobody)) == CustomerStanding(customer_id=nobody)
 
 
+def test_3_1_2_c_the_standing_of_a_merged_file_names_the_one_that_goes_on_and_its_score(
+    rows: Callable[..., str],
+) -> None:
+    one, two, three = (CustomerId(f"customer-{n}") for n in (1, 2, 3))
+    bare = replace(file(), customer_id=three)
+    url = rows(
+        file(need, CustomersMerged(into_id=two)),
+        replace(file(CustomersMerged(into_id=three)), customer_id=two),
+        bare,
+        relation(CustomersMerged(into_id=two)),
+    )
+    found = asked(url, lambda db: relations.standing(db, one))
+    assert (found.merged_into, found.goes_on_as, found.file_score) == (three, three, bare.file_score)
+    assert file(need).file_score != bare.file_score
+
+
 def test_2_2_3_b_whom_we_have_not_spoken_to_for_long_comes_first(rows: Callable[..., str]) -> None:
     spoken = recorded(called, stream_id="customer-1", at=MONDAY + timedelta(days=20))
     lost = relation(CustomerLost(reason=WORDS), customer="customer-3")

@@ -181,7 +181,7 @@ def test_3_1_3_c_what_is_won_past_its_negotiation_is_found() -> None:
     win = partial(Opportunity(customer_id=CARL).win, CONTRACT, signed, case.customer, this)
     with pytest.raises(Refused, match="past the negotiation"):
         win(talks)
-    won = win(replace(talks, opened=()))
+    (won,) = win(replace(talks, opened=()))
     case.happened.append(Happened(won, on(3), ANNA, stream_id=deal))
     assert verdict(contracts.NOT_PAST_THE_TALKS, *case.happened, case=deal) is Verdict.VIOLATED
 

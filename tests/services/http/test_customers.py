@@ -40,6 +40,18 @@ def test_3_1_2_c_sealed_names_are_compared_for_whoever_may_read_them_and_for_nob
         assert yewu.as_(somebody).get("/customers/duplicates").status_code == 403
 
 
+def test_3_1_2_c_whatever_is_done_after_mergers_moves_an_opportunity_to_the_file_that_goes_on(yewu: Yewu) -> None:
+    by, old, between, last = lead(yewu), yewu.customer("Acme"), yewu.customer("Acme"), complete_customer(yewu)
+    opportunity_id = opportunity(yewu, old)
+    done(by.post(f"/customers/{old}/merge", json={"into_id": between}))
+    done(by.post(f"/customers/{between}/merge", json={"into_id": last}))
+    qualified = done(by.post(f"/opportunities/{opportunity_id}/qualify", json={}))
+    assert qualified["events"] == ["OpportunityMoved", "OpportunityQualified"]
+    asked = {"case_id": last, "min_position": qualified["position"]}
+    verdicts = {one["rule"]: one["verdict"] for one in done(yewu.manager.get("/verdicts", params=asked))["items"]}
+    assert verdicts["R-BD-4"] == "conformant"
+
+
 def test_3_1_2_c_a_merger_moves_open_cases_and_says_where_the_customer_went(yewu: Yewu) -> None:
     by, old, new = lead(yewu), complete_customer(yewu), yewu.customer("Acme")
     complaint_id, opportunity_id = yewu.complaint(old), opportunity(yewu, old)
@@ -50,8 +62,6 @@ def test_3_1_2_c_a_merger_moves_open_cases_and_says_where_the_customer_went(yewu
     refused = by.post(f"/customers/{old}/record-need", json={"need": "Warmth", "intent": "low"})
     assert refused.json()["detail"] == f"This customer was merged into {new}: go on there."
     refused = by.post("/opportunities", json={"customer_id": old})
-    assert refused.json()["detail"] == f"This customer was merged into {new}: go on there."
-    refused = by.post(f"/opportunities/{opportunity_id}/qualify", json={})
     assert refused.json()["detail"] == f"This customer was merged into {new}: go on there."
     assert done(by.post(f"/opportunities/{opportunity_id}/move", json={"into_id": new}))["events"] == [
         "OpportunityMoved"
