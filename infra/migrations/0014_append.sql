@@ -53,9 +53,9 @@ BEGIN
          WHERE x.expected <> versions[x.o] OR base <> only_at;
     END IF;
 
-    IF cardinality(guard_append) > 0 THEN
+    IF base <> ANY (guard_after) THEN                  -- else whoever decided knew all that is there
         SELECT min(g.after) FILTER (WHERE z.near), array_agg(g.no) FILTER (WHERE NOT z.near) INTO lo, far
-          FROM unnest(guard_append, guard_after) g(no, after),
+          FROM (SELECT unnest(guard_append) AS no, unnest(guard_after) AS after) g,
                LATERAL (SELECT g.after BETWEEN base - max_tail AND base) z(near);
         IF lo < base THEN
             SELECT array_agg(m.append_no), json_agg(json_build_array(m.append_no, m.at, m.type, m.tag))
@@ -67,7 +67,8 @@ BEGIN
     IF answers THEN
         SELECT array_agg(k.o), json_agg(json_build_array(k.o, a.body_hash, a.first_position, a.last_position))
           INTO repeated, repeated_of
-          FROM unnest(append_key, append_hash) WITH ORDINALITY k(id, hash, o)
+          FROM (SELECT generate_series(1, cardinality(append_key)) AS o, unnest(append_key) AS id,
+                       unnest(append_hash) AS hash) k
           JOIN yewu.answer a ON a.command_id = k.id WHERE k.hash IS NOT NULL;
     END IF;
 
@@ -114,7 +115,7 @@ BEGIN
         INSERT INTO yewu.answer (command_id, body_hash, first_position, last_position)
         SELECT append_key[p.append], append_hash[p.append], min(p.position), max(p.position)
           FROM (SELECT change_append[x.change] AS append, base + coalesce(places[x.o], x.o) AS position
-                  FROM unnest(event_change) WITH ORDINALITY x(change, o)) p
+                  FROM (SELECT generate_series(1, wanted) AS o, unnest(event_change) AS change) x) p
          WHERE p.append <> ALL (bad) AND append_hash[p.append] IS NOT NULL GROUP BY p.append;
     END IF;
     IF cardinality(held_change) > 0 THEN
