@@ -43,7 +43,7 @@ def pipeline(bench: Bench) -> Measured:
 
 
 def _measured(bench: Bench, file: Path, map_: str, key: str, events: Callable[[Spent, int], int]) -> Measured:
-    importer, projector = [0.0], [0.0]
+    importer, projector, work = [0.0], [0.0], f"import, {map_}"
 
     def import_() -> float:
         with bench.server.database() as conninfo:
@@ -56,10 +56,10 @@ def _measured(bench: Bench, file: Path, map_: str, key: str, events: Callable[[S
             return events(spent, _head(conninfo) - before) / spent.seconds
 
     with bench.server.database() as other, single_row_inserts(other, bench.size.seconds) as insert:
-        rounds = take_turns(bench.size.rounds, {"import": import_, "single-row INSERT, 32 callers": insert})
+        rounds = take_turns(bench.size.rounds, {work: import_, "single-row INSERT, 32 callers": insert})
     found = figures(rounds)
     return Measured(
-        {key: found["import"]},
+        {key: found[work]},
         found,
         {"importer": max(importer), "projector during an import": max(projector)},
         found["single-row INSERT, 32 callers"],

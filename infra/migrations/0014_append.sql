@@ -125,3 +125,6 @@ BEGIN
          WHERE change_append[r.change] <> ALL (bad) ON CONFLICT DO NOTHING;
     END IF;
 END $$;
+
+-- At once and not only with all other rights: older code that runs beside must not find it closed in between.
+GRANT EXECUTE ON FUNCTION yewu.append TO yewu_app;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources import files
 
 import psycopg
 import pytest
 
+from infra import migrations
 from infra.migrations import migrate
 from infra.read_model.schema import drop_unused
 from infra.roles import DatabaseRole, Unfit, given_to, require_fit
@@ -188,6 +190,13 @@ def test_a_function_that_a_migration_makes_anew_is_given_again(database: str) ->
         db.execute(f"SET ROLE yewu_owner; DROP FUNCTION yewu.append; {body}".encode())
     assert not may_append(database)
     migrate(as_role(database, MIGRATOR))
+    assert may_append(database)
+
+
+def test_the_append_that_takes_the_place_of_an_older_one_is_the_applications_at_once(database: str) -> None:
+    script = files(migrations).joinpath("0014_append.sql").read_text(encoding="utf-8")
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(f"SET ROLE yewu_owner; {script}".encode())
     assert may_append(database)
 
 
