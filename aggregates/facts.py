@@ -95,6 +95,7 @@ class CustomerStanding(Fact):
     owner_id: EmployeeId | None = None
     file_score: int = 0
     blocked: bool = False
+    credit_code: Code | None = None
     merged_into: CustomerId | None = None
     objects_to: tuple[Code | None, ...] = ()
     files: tuple[CustomerId, ...] = ()

@@ -146,6 +146,7 @@ async def standing(db: Database, customer_id: CustomerId) -> CustomerStanding:
         owner_id=file.owner_id,
         file_score=survivor.file_score,
         blocked=any(row.blocked for row in [row for row in ours if not row.ended] or ours),
+        credit_code=file.credit_code,
         merged_into=file.merged_into if survivor is file else survivor.customer_id,
         objects_to=file.objects_to,
         files=tuple(other for other in files if other != customer_id),

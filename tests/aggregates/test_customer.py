@@ -392,6 +392,15 @@ def test_but_not_with_itself_nor_in_a_circle(into: CustomerStanding, because: st
     given(Customer, registered).when(Customer.merge, into.customer_id, into, file).then_refused(because)
 
 
+def test_the_file_with_the_credit_code_goes_on() -> None:
+    with_code, there = replace(file, credit_code=CODE), replace(other, credit_code=CODE)
+    given(Customer, registered).when(Customer.merge, OTHER, other, with_code).then_refused(
+        "Only this file has a credit"
+    )
+    given(Customer, registered).when(Customer.merge, OTHER, there, file).then(merged)
+    given(Customer, registered).when(Customer.merge, OTHER, there, with_code).then(merged)
+
+
 def test_no_objection_and_no_block_is_lost_by_a_merger() -> None:
     given(Customer, registered, no_phone).when(Customer.merge, OTHER, other, file).then_refused("the objections")
     for held in ((PHONE,), (None,), (EMAIL, PHONE)):
