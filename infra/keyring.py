@@ -223,8 +223,7 @@ class Keyring:
         ref, secret = self._new.pop()
         self._unsaid[ref] = subject
         # made only now: in the processor's cache, and by whoever needs it
-        self._by_ref[ref] = self._by_subject[subject] = Cipher(ref, subject, AESGCM(secret), self._now() + SECONDS_KEPT)
-        self._forget_the_oldest()
+        self._remember(Cipher(ref, subject, AESGCM(secret), self._now() + SECONDS_KEPT))
 
     def _said_and_filled_soon(self) -> None:
         """Have it said whose the keys are that were taken, and more made if few are left."""
@@ -280,13 +279,10 @@ class Keyring:
                 used = self.of(subject)
                 if used is None or used.ref == cipher.ref:
                     self._by_subject[subject] = cipher
-            self._forget_the_oldest()
-
-    def _forget_the_oldest(self) -> None:
-        if len(self._by_ref) > self._most:
-            _, old = self._by_ref.popitem(last=False)
-            if old.subject is not None and self._by_subject.get(old.subject) is old:
-                del self._by_subject[old.subject]
+            if len(self._by_ref) > self._most:
+                _, old = self._by_ref.popitem(last=False)
+                if old.subject is not None and self._by_subject.get(old.subject) is old:
+                    del self._by_subject[old.subject]
 
     async def _say_all(self) -> None:
         while True:
