@@ -43,7 +43,8 @@ def pipeline(bench: Bench) -> Measured:
 
 
 def _measured(bench: Bench, file: Path, map_: str, key: str, events: Callable[[Spent, int], int]) -> Measured:
-    importer, projector, work = [0.0], [0.0], f"import, {map_}"
+    work = f"import, {map_}"
+    importer, projector = [0.0], [0.0]
 
     def import_() -> float:
         with bench.server.database() as conninfo:

@@ -336,7 +336,7 @@ class Customer(Value):
             raise Refused("A customer cannot be merged into itself.")
         if into.merged_into is not None:
             raise Refused("{into_id} was itself merged into {id}: name that one.", into_id=into_id, id=into.merged_into)
-        if file.credit_code is not None and into.credit_code is None:  # which stays with the file that carries it
+        if file.credit_code is not None and into.credit_code is None:  # a code stays with the file that carries it
             raise Refused("Only this file has a credit code: merge {into_id} into this one instead.", into_id=into_id)
         if self.blocked and not into.blocked:
             raise Refused("This customer is blocked: block {into_id} as well before you merge them.", into_id=into_id)

@@ -3,8 +3,9 @@ DROP FUNCTION IF EXISTS yewu.append;
 
 -- One batch of appends in one transaction. An append is all or nothing: one change for each stream it touches, all its
 -- events, guards and reservations. Appends are refused singly; the others get consecutive positions. Its statements are
--- planned once, always by the indexes: planning them anew each time costs a single append more than all the rest. Arrays
--- are unnested side by side in a list of columns, for in FROM each of them would become a table of its own first.
+-- planned once, always by the indexes: planning them anew each time costs a single append more than all the rest. What
+-- every append brings along is unnested side by side in a list of columns, for in FROM each array would become a table
+-- of its own first.
 CREATE FUNCTION yewu.append(
     append_key uuid[], append_hash text[],                                -- one element per append; no hash: no answer kept
     change_append int[], change_stream text[], change_expected bigint[],  -- one per stream; no expected version: any

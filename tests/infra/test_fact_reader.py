@@ -39,16 +39,18 @@ class Rows:
         yield None, self.position, False
 
 
-def gathered(facts: Any, memory: GuardMemory, customer_id: CustomerId) -> Gathered:
-    command = SimpleNamespace(facts=(FactArgument(name="credit", type=CreditStanding),))
+def reader() -> FactReader:
+    return FactReader(Rows(), [RowFact(standing)])  # type: ignore[arg-type]  # as much of it as is read
+
+
+def gathered(facts: FactReader, memory: GuardMemory, customer_id: CustomerId) -> Gathered:
+    command: Any = SimpleNamespace(facts=(FactArgument(name="credit", type=CreditStanding),))
     sent = {"customer_id": customer_id}
-    found: Gathered = asyncio.run(facts.gather(command, sent, None, "contract-1", Reference(), MONDAY, memory))
-    return found
+    return asyncio.run(facts.gather(command, sent, None, "contract-1", Reference(), MONDAY, memory))
 
 
 def test_3_1_2_c_news_of_any_file_make_what_is_known_of_the_customer_stale() -> None:
-    facts: Any = FactReader(Rows(), [RowFact(standing)])  # type: ignore[arg-type]  # as much of it as is read
-    memory = GuardMemory()
+    facts, memory = reader(), GuardMemory()
     (guard,) = gathered(facts, memory, ACME).guards
     assert (guard.after, guard.tags) == (7, (ACME, OTHER))
     assert gathered(facts, memory, THIRD).guards[0].tags == (THIRD,)
@@ -59,7 +61,6 @@ def test_3_1_2_c_news_of_any_file_make_what_is_known_of_the_customer_stale() -> 
 
 
 def test_3_1_2_c_what_is_known_of_other_files_counts_before_anybody_knew_that_they_are_others() -> None:
-    facts: Any = FactReader(Rows(), [RowFact(standing)])  # type: ignore[arg-type]  # as much of it as is read
-    memory = GuardMemory()
+    facts, memory = reader(), GuardMemory()
     memory.add(9, "PaymentReversed", ["receivable-1", OTHER])  # the rows are at 7
     assert (gathered(facts, memory, ACME).guards[0].after, facts.reads) == (9, 2)
